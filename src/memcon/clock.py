@@ -59,7 +59,7 @@ class ManualClock:
 
 
 def utc(wall_ns: int, *, digits: int = 0) -> str:
-    """ISO 8601 in UTC, `2026-11-24T03:42:00Z`, with `digits` (0 to 9) decimals of a second, cut not rounded."""
+    """ISO 8601 in UTC, `2026-11-24T03:42:00Z`, with `digits` (0 to 9) decimals, cut not rounded."""
     seconds, rest = divmod(wall_ns, NS)
     text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{rest:09d}"[: digits + 1] if digits else ""

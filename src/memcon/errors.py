@@ -43,8 +43,15 @@ class FormatError(RemoteError):
     a byte offset, a line, a field. `code` is the finding's code where docs/CODES.md lists one.
     """
 
-    def __init__(self, what: str, problem: str, *, where: int | str | None = None, code: str | None = None,
-                 cure: str | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        problem: str,
+        *,
+        where: int | str | None = None,
+        code: str | None = None,
+        cure: str | None = None,
+    ) -> None:
         at = "" if where is None else f" at byte {where}" if isinstance(where, int) else f" at {where}"
         super().__init__(f"{what}{at}: {problem}", cure=cure)
         self.what = what

@@ -1,0 +1,1 @@
+"""What is sealed, byte for byte: docs/FORMATS.md in code. Pure; standard library only."""

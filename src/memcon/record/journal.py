@@ -1,0 +1,184 @@
+"""The journal's file header, frames and records (FORMATS §12). Encryption is the caller's."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError
+from memcon.record import canonical
+from memcon.record.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAGIC = b"mcjrnl\x00\x01"
+HEADER_SIZE = 64
+_HEADER = struct.Struct(">8s16sQQQ8s8s")
+FRAME_MAGIC = b"MCFR"
+FRAME_HEAD = 16
+_FRAME = struct.Struct(">4sIQ")
+GCM_TAG = 16
+MAX_FRAME = 64 << 20  # a sweep is a few MiB; a larger length is a torn or hostile head
+
+TYPE_MEDIA = 1
+TYPE_CONTROL = 2
+TYPE_TICK = 3
+TYPE_STOP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHeader:
+    """The head of a journal file: `instance` 16 bytes, `wall` ns, `key_id` 8 bytes."""
+
+    instance: bytes
+    file_number: int
+    first_frame: int
+    wall: int
+    key_id: bytes
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(
+            MAGIC, self.instance, self.file_number, self.first_frame, self.wall, self.key_id, bytes(8)
+        )
+
+
+def decode_header(data: bytes) -> JournalHeader:
+    r = Reader(data, "journal header")
+    r.magic(MAGIC)
+    header = JournalHeader(
+        r.take(16, "instance"), r.u64("file number"), r.u64("first frame"), r.u64("wall"), r.take(8, "key id")
+    )
+    r.zeros(8)
+    r.done()
+    return header
+
+
+def frame_head(ct_length: int, number: int) -> bytes:
+    """The 16 bytes before a frame's ciphertext; also, after the instance, its associated data."""
+    return _FRAME.pack(FRAME_MAGIC, ct_length, number)
+
+
+def frame_nonce(number: int) -> bytes:
+    """The GCM nonce of a frame, 12 bytes."""
+    return struct.pack(">IQ", 0, number)
+
+
+def decode_frame_head(data: bytes) -> tuple[int, int]:
+    """(ciphertext length, frame number); raises FormatError."""
+    r = Reader(data, "journal frame")
+    r.magic(FRAME_MAGIC)
+    length, number = r.u32("length"), r.u64("number")
+    if not GCM_TAG <= length <= MAX_FRAME:
+        raise FormatError("journal frame", f"a ciphertext of {length} bytes", where=4)
+    r.done()
+    return length, number
+
+
+def encode_record(type_: int, *body: bytes | memoryview) -> list[bytes | memoryview]:
+    """One record as a list of pieces to be joined."""
+    return [struct.pack(">IB3x", sum(len(b) for b in body), type_), *body]
+
+
+def media_head(wall: int, mono: int, count: int) -> bytes:
+    """The head of a media record's body; stream handles, arrivals, lengths and packets follow."""
+    return struct.pack(">QQII", wall, mono, count, 0)
+
+
+def encode_tick(wall: int, mono: int, watermark: int) -> bytes:
+    """The body of a tick record."""
+    return struct.pack(">QQQ", wall, mono, watermark)
+
+
+def encode_control(facts: dict[str, canonical.Json], attachments: Sequence[bytes] = ()) -> bytes:
+    """The body of a control record."""
+    text = canonical.dumps(facts)
+    parts = [struct.pack(">I", len(text)), text, struct.pack(">I", len(attachments))]
+    for item in attachments:
+        parts += (struct.pack(">I", len(item)), item)
+    return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A sweep's packets. `streams`, `arrivals`, `lengths`: big-endian u32, u64, u16 arrays as bytes."""
+
+    wall: int
+    mono: int
+    count: int
+    streams: memoryview
+    arrivals: memoryview
+    lengths: memoryview
+    packets: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    facts: dict[str, canonical.Json]
+    attachments: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    wall: int
+    mono: int
+    watermark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    facts: dict[str, canonical.Json]
+
+
+def _facts(data: bytes, what: str) -> dict[str, canonical.Json]:
+    facts = canonical.loads(data, what)
+    if not isinstance(facts, dict):
+        raise FormatError(what, "is no object")
+    return facts
+
+
+def _read_media(r: Reader) -> Media:
+    wall, mono, count = r.u64("wall"), r.u64("mono"), r.u32("count")
+    r.zeros(4)
+    return Media(
+        wall,
+        mono,
+        count,
+        r.view(4 * count, "streams"),
+        r.view(8 * count, "arrivals"),
+        r.view(2 * count, "lengths"),
+        r.view(r.left, "packets"),
+    )
+
+
+def _read_control(r: Reader) -> Control:
+    facts = _facts(r.take(r.u32("JSON length"), "JSON"), "journal control")
+    attachments = tuple(r.take(r.u32("length"), "attachment") for _ in range(r.u32("attachments")))
+    r.done()
+    return Control(facts, attachments)
+
+
+def _read_tick(r: Reader) -> Tick:
+    tick = Tick(r.u64("wall"), r.u64("mono"), r.u64("watermark"))
+    r.done()
+    return tick
+
+
+def decode_records(plaintext: bytes | memoryview) -> Iterator[Media | Control | Tick | Stop]:
+    """The records of one decrypted frame. Raises FormatError."""
+    r = Reader(plaintext, "journal frame")
+    while r.left:
+        length, type_ = r.u32("length"), r.u8("type")
+        r.zeros(3)
+        body = Reader(r.view(length, "body"), "journal record")
+        if type_ == TYPE_MEDIA:
+            yield _read_media(body)
+        elif type_ == TYPE_CONTROL:
+            yield _read_control(body)
+        elif type_ == TYPE_TICK:
+            yield _read_tick(body)
+        elif type_ == TYPE_STOP:
+            yield Stop(_facts(body.take(body.left, "JSON"), "journal stop"))
+        else:
+            raise FormatError("journal record", f"type {type_} is unknown", where=r.at)

@@ -1,0 +1,233 @@
+"""Blocks, segments, events and stream table entries (FORMATS §6 to §8)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from memcon.errors import FormatError
+from memcon.record import canonical
+from memcon.record.hashing import sha256, tag
+from memcon.record.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+NS = 1_000_000_000
+BLOCK_NS = 200_000_000
+BLOCKS_A_SEGMENT = 5
+KIND_RTP = 1
+KIND_RTCP = 2
+
+BLOCK_MAGIC = b"mcblock\x01"
+BLOCK_HEAD = 32
+_BLOCK = struct.Struct(">8sIHBBIIII")
+_BLOCK_TAG = tag("block")
+_BLOCKS_TAG = tag("blocks")
+_ENTRY = struct.Struct(">HBB32s")
+_CONTENT = struct.Struct(">HBBI")
+_SEGMENT_TAG = tag("segment")
+_EVENT_TAG = tag("event")
+_EVENTLEAF_TAG = tag("eventleaf")
+_U32 = struct.Struct(">I")
+_U32U32 = struct.Struct(">II")
+GCM_TAG = 16
+
+
+def encode_block(
+    segment: int,
+    stream: int,
+    position: int,
+    kind: int,
+    least: int,
+    greatest: int,
+    arrivals: bytes,
+    lengths: bytes,
+    packets: bytes,
+) -> bytes:
+    """One block. `arrivals` is n big-endian u64 (ns since the call's start), `lengths` n u16."""
+    head = _BLOCK.pack(BLOCK_MAGIC, segment, stream, position, kind, len(lengths) >> 1, least, greatest, 0)
+    return b"".join((head, arrivals, lengths, packets))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block read back: times in ns since the call's start, packets as views into the block."""
+
+    segment: int
+    stream: int
+    position: int
+    kind: int
+    least: int
+    greatest: int
+    arrivals: tuple[int, ...]
+    packets: tuple[memoryview, ...]
+
+
+def decode_block(data: bytes | memoryview) -> Block:
+    """Read a block whole; raises FormatError."""
+    r = Reader(data, "block")
+    r.magic(BLOCK_MAGIC)
+    segment, stream = r.u32("segment"), r.u16("stream")
+    position, kind = r.u8("position"), r.u8("kind")
+    if position >= BLOCKS_A_SEGMENT or kind not in (KIND_RTP, KIND_RTCP):
+        raise FormatError("block", f"position {position}, kind {kind}", where=14)
+    n, least, greatest = r.u32("count"), r.u32("least"), r.u32("greatest")
+    r.zeros(4)
+    if n == 0:
+        raise FormatError("block", "has no packet", where=16)
+    arrivals = struct.unpack(f">{n}Q", r.view(8 * n, "arrivals"))
+    lengths = struct.unpack(f">{n}H", r.view(2 * n, "lengths"))
+    packets = tuple(r.view(length, "packet") for length in lengths)
+    r.done()
+    return Block(segment, stream, position, kind, least, greatest, arrivals, packets)
+
+
+def block_commitment(salt: bytes, block: bytes | memoryview) -> bytes:
+    h = hashlib.sha256(_BLOCK_TAG + salt)
+    h.update(block)
+    return h.digest()
+
+
+Entry: TypeAlias = tuple[int, int, int, bytes]
+"""stream, position, kind, commitment: how a segment names a block."""
+
+
+def plaintext_root(segment: int, entries: Sequence[Entry]) -> bytes:
+    """P over the blocks of a segment, which must stand in ascending order of (stream, position, kind)."""
+    parts = [_BLOCKS_TAG, _U32U32.pack(segment, len(entries))]
+    parts += [_ENTRY.pack(*entry) for entry in entries]
+    return sha256(b"".join(parts))
+
+
+def check_order(entries: Iterable[Entry]) -> None:
+    """Raise FormatError unless the entries ascend strictly."""
+    last: tuple[int, int, int] = (-1, 0, 0)
+    for stream, position, kind, _ in entries:
+        if (stream, position, kind) <= last:
+            raise FormatError("segment", f"block of stream {stream}, position {position} is out of order")
+        last = (stream, position, kind)
+
+
+def segment_content(blocks: Sequence[tuple[int, int, int, bytes]]) -> bytes:
+    """What is encrypted: (stream, position, kind, block) in ascending order."""
+    parts = [_U32.pack(len(blocks))]
+    for stream, position, kind, block in blocks:
+        parts += (_CONTENT.pack(stream, position, kind, len(block)), block)
+    return b"".join(parts)
+
+
+def read_content(data: bytes) -> list[tuple[int, int, int, memoryview]]:
+    """The blocks of a decrypted segment; raises FormatError."""
+    r = Reader(data, "segment content")
+    blocks = []
+    for _ in range(r.u32("count")):
+        stream, position, kind = r.u16("stream"), r.u8("position"), r.u8("kind")
+        blocks.append((stream, position, kind, r.view(r.u32("block length"), "block")))
+    r.done()
+    return blocks
+
+
+def segment_hash(segment: int, ct_length: int, root: bytes, ct_hash: bytes) -> bytes:
+    return sha256(_SEGMENT_TAG + _U32U32.pack(segment, ct_length) + root + ct_hash)
+
+
+def event_hash(number: int, ct_length: int, commitment: bytes, ct_hash: bytes) -> bytes:
+    return sha256(_EVENTLEAF_TAG + _U32U32.pack(number, ct_length) + commitment + ct_hash)
+
+
+def event_commitment(salt: bytes, event: bytes | memoryview) -> bytes:
+    h = hashlib.sha256(_EVENT_TAG + salt)
+    h.update(event)
+    return h.digest()
+
+
+EVENT_MAGIC = b"mcevent\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a call. `since` and `wall` in ns; `facts` is canonical JSON with `type`."""
+
+    number: int
+    since: int
+    wall: int
+    facts: dict[str, canonical.Json]
+    raw: bytes = b""
+
+    def encode(self) -> bytes:
+        facts = canonical.dumps(self.facts)
+        head = struct.pack(">8sIIQQ", EVENT_MAGIC, self.number, len(facts), self.since, self.wall)
+        return head + facts + self.raw
+
+
+def decode_event(data: bytes | memoryview) -> Event:
+    """Read an event whole; raises FormatError."""
+    r = Reader(data, "event")
+    r.magic(EVENT_MAGIC)
+    number, length, since, wall = r.u32("number"), r.u32("JSON length"), r.u64("since"), r.u64("wall")
+    facts = canonical.loads(r.take(length, "JSON"), "event JSON")
+    if not isinstance(facts, dict) or not isinstance(facts.get("type"), str):
+        raise FormatError("event", "its JSON is no object with a type", where=32)
+    return Event(number, since, wall, facts, r.take(r.left, "raw bytes"))
+
+
+def stream_hash(entry: int, salt: bytes, data: bytes) -> bytes:
+    return sha256(tag("stream") + _U32.pack(entry) + salt + data)
+
+
+def opening_commitment(which: int, salt: bytes, data: bytes) -> bytes:
+    return sha256(tag("opening") + bytes([which]) + salt + data)
+
+
+def record_commitment(salt: bytes, data: bytes) -> bytes:
+    return sha256(tag("record") + salt + data)
+
+
+MEDIA_MAGIC = b"mcmedia\x01"
+EVENTS_MAGIC = b"mcevnts\x01"
+RECORD_MAGIC = b"mcrecrd\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A segment or an event as stored: number, plaintext root or commitment, ciphertext."""
+
+    number: int
+    root: bytes
+    ciphertext: memoryview
+
+    def encode(self) -> bytes:
+        return _U32U32.pack(self.number, len(self.ciphertext)) + self.root + bytes(self.ciphertext)
+
+    def hash(self, kind: bytes) -> bytes:
+        """The segment hash or event hash, by the magic of the file it stands in."""
+        make = segment_hash if kind == MEDIA_MAGIC else event_hash
+        return make(self.number, len(self.ciphertext), self.root, hashlib.sha256(self.ciphertext).digest())
+
+
+def encode_sealed_head(magic: bytes, call: int) -> bytes:
+    """The first 16 bytes of `media.mcs` or `events.mce`."""
+    return magic + struct.pack(">Q", call)
+
+
+def read_sealed(data: bytes | memoryview, magic: bytes, call: int | None = None) -> Iterator[Sealed]:
+    """Walk `media.mcs` or `events.mce`; numbers must be dense from 0. Raises FormatError."""
+    what = "media.mcs" if magic == MEDIA_MAGIC else "events.mce"
+    r = Reader(data, what)
+    r.magic(magic)
+    number = r.u64("call number")
+    if call is not None and number != call:
+        raise FormatError(what, f"belongs to call {number}, not {call}", where=8)
+    expected = 0
+    while r.left:
+        at = r.at
+        n, length = r.u32("number"), r.u32("ciphertext length")
+        if n != expected:
+            raise FormatError(what, f"item {n} where {expected} was due", where=at)
+        if length < GCM_TAG:
+            raise FormatError(what, f"item {n}: a ciphertext of {length} bytes", where=at)
+        yield Sealed(n, r.take(32, "root"), r.view(length, "ciphertext"))
+        expected += 1

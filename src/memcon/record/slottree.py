@@ -1,0 +1,233 @@
+"""The private tree of one slot: fixed depth, fillers that only the slot key can make (FORMATS §3)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError
+from memcon.record.hashing import lane_salt, tag
+from memcon.record.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEPTH = 16
+LANES = 1 << DEPTH
+PATH_SIZE = DEPTH * 32
+
+_FILLER = tag("filler")
+_FILLER_FIELDS = struct.Struct(">BI")
+_LANE = tag("lane")
+_U32 = struct.Struct(">I")
+
+
+def lane_node(lane: int, salt: bytes, leaf: bytes) -> bytes:
+    """The node of a used lane, 32 bytes."""
+    return hashlib.sha256(_LANE + _U32.pack(lane) + salt + leaf).digest()
+
+
+def filler(slot_key: bytes, level: int, position: int) -> bytes:
+    """The node that stands for an unused subtree: to anyone without the slot key it looks used."""
+    return hmac.digest(slot_key, _FILLER + _FILLER_FIELDS.pack(level, position), "sha256")
+
+
+def _inner(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class SlotTree:
+    """The tree over `leaves` (lane -> leaf bytes) under one slot key."""
+
+    def __init__(self, slot_key: bytes, leaves: Mapping[int, bytes]) -> None:
+        self._slot_key = slot_key
+        self._salts = {lane: lane_salt(slot_key, lane) for lane in leaves}
+        if any(not 0 <= lane < LANES for lane in leaves):
+            raise FormatError("slot tree", "a lane outside the tree")
+        level = {lane: lane_node(lane, self._salts[lane], leaf) for lane, leaf in leaves.items()}
+        self._levels = [level]
+        for depth in range(DEPTH):
+            above: dict[int, bytes] = {}
+            for position in level:
+                parent = position >> 1
+                if parent not in above:
+                    left = parent << 1
+                    above[parent] = _inner(self._node(depth, left), self._node(depth, left | 1))
+            self._levels.append(above)
+            level = above
+
+    def _node(self, level: int, position: int) -> bytes:
+        node = self._levels[level].get(position)
+        return filler(self._slot_key, level, position) if node is None else node
+
+    @property
+    def root(self) -> bytes:
+        """The root, 32 bytes; not yet wrapped."""
+        return self._node(DEPTH, 0)
+
+    def salt(self, lane: int) -> bytes:
+        """The salt of a used lane."""
+        return self._salts[lane]
+
+    def path(self, lane: int) -> bytes:
+        """The 16 siblings of `lane`, from level 0 upward, 512 bytes."""
+        return b"".join(self._node(level, (lane >> level) ^ 1) for level in range(DEPTH))
+
+
+def root_from_path(lane: int, salt: bytes, leaf: bytes, path: bytes) -> bytes:
+    """The root that `leaf` in `lane` with these siblings belongs to."""
+    if len(path) != PATH_SIZE or not 0 <= lane < LANES:
+        raise FormatError("lane path", f"lane {lane}, {len(path)} bytes of path")
+    node = lane_node(lane, salt, leaf)
+    for level in range(DEPTH):
+        sibling = path[level * 32 : level * 32 + 32]
+        node = _inner(sibling, node) if (lane >> level) & 1 else _inner(node, sibling)
+    return node
+
+
+SLOT_MAGIC = b"mcslot\x00\x01"
+SLOT_SIZE = 64
+_SLOT = struct.Struct(">8sQQQQII16s")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLeaf:
+    """What lane 0 says of its slot: how far calls and NOTEs are numbered, how many stand in it."""
+
+    slot: int
+    index: int
+    next_call: int
+    next_note: int
+    calls: int
+    notes: int
+
+    def encode(self) -> bytes:
+        return _SLOT.pack(
+            SLOT_MAGIC,
+            self.slot,
+            self.index,
+            self.next_call,
+            self.next_note,
+            self.calls,
+            self.notes,
+            bytes(16),
+        )
+
+
+def decode_slot_leaf(data: bytes) -> SlotLeaf:
+    r = Reader(data, "slot leaf")
+    r.magic(SLOT_MAGIC)
+    leaf = SlotLeaf(
+        r.u64("slot"), r.u64("index"), r.u64("next call"), r.u64("next note"), r.u32("calls"), r.u32("notes")
+    )
+    r.zeros(16)
+    r.done()
+    return leaf
+
+
+NOTE_MAGIC = b"mcnote\x00\x01"
+NOTE_SIZE = 80
+_NOTE = struct.Struct(">8sHHIQQQ32s8s")
+NOTE_TYPES = {
+    1: "configuration",
+    2: "source",
+    3: "transcript",
+    4: "access",
+    5: "hold",
+    6: "release",
+    7: "statement",
+    8: "memorandum",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLeaf:
+    """Anything sealed that is no call: its type and the hash of its object (FORMATS §5)."""
+
+    type: int
+    lane: int
+    number: int
+    slot: int
+    index: int
+    object_hash: bytes
+
+    def encode(self) -> bytes:
+        return _NOTE.pack(
+            NOTE_MAGIC,
+            self.type,
+            0,
+            self.lane,
+            self.number,
+            self.slot,
+            self.index,
+            self.object_hash,
+            bytes(8),
+        )
+
+
+def decode_note_leaf(data: bytes) -> NoteLeaf:
+    r = Reader(data, "NOTE leaf")
+    r.magic(NOTE_MAGIC)
+    type_ = r.u16("type")
+    if type_ not in NOTE_TYPES:
+        raise FormatError("NOTE leaf", f"type {type_} is unknown", where=8)
+    r.zeros(2)
+    leaf = NoteLeaf(
+        type_, r.u32("lane"), r.u64("number"), r.u64("slot"), r.u64("index"), r.take(32, "object hash")
+    )
+    r.zeros(8)
+    r.done()
+    return leaf
+
+
+SLOTS_MAGIC = b"mcslots\x01"
+
+
+def encode_slot_record(index: int, slot: int, leaves: Mapping[int, bytes]) -> bytes:
+    """One slot as `slots/<day>/<instance>.mcl` keeps it (FORMATS §13)."""
+    body = struct.pack(">QQI", index, slot, len(leaves))
+    body += b"".join(struct.pack(">II", lane, len(leaf)) + leaf for lane, leaf in sorted(leaves.items()))
+    return struct.pack(">I", len(body) + 32) + body + hashlib.sha256(body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRecord:
+    index: int
+    slot: int
+    leaves: dict[int, bytes]
+
+
+def decode_slot_records(data: bytes, *, torn_ok: bool = False) -> tuple[Sequence[SlotRecord], int]:
+    """All whole slot records of a file and the byte where they end.
+
+    A record that the file's end cuts is a FormatError unless `torn_ok` (a crash leaves one).
+    """
+    r = Reader(data, "slots file")
+    r.magic(SLOTS_MAGIC)
+    records: list[SlotRecord] = []
+    while r.left:
+        start = r.at
+        if torn_ok and (r.left < 4 or int.from_bytes(r.data[start : start + 4], "big") > r.left - 4):
+            return records, start
+        body = Reader(r.view(r.u32("record length"), "record"), f"slot record at byte {start}")
+        if body.left < 52:
+            raise FormatError("slots file", "a record too short for its head", where=start)
+        content = body.data[:-32]
+        if hashlib.sha256(content).digest() != body.data[-32:]:
+            raise FormatError("slots file", "a record does not match its hash", where=start)
+        body.end -= 32
+        index, slot, count = body.u64("index"), body.u64("slot"), body.u32("count")
+        leaves: dict[int, bytes] = {}
+        last = -1
+        for _ in range(count):
+            lane = body.u32("lane")
+            if not last < lane < LANES:
+                raise FormatError("slots file", f"lane {lane} out of order or range", where=start)
+            leaves[lane] = body.take(body.u32("leaf length"), "leaf")
+            last = lane
+        body.done()
+        records.append(SlotRecord(index, slot, leaves))
+    return records, r.at

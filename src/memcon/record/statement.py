@@ -1,0 +1,111 @@
+"""Public statements: canonical JSON named by a beat (FORMATS §10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcon.errors import FormatError
+from memcon.record import canonical
+
+MAX_PERIOD_MS = 60_000
+MIN_PERIOD_MS = 1_000
+MAX_B = 6
+MAX_G = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What the log promises at its start: cadence, freshness bound B and grace G in periods, keys."""
+
+    origin: str
+    period_ms: int
+    b: int
+    g: int
+    created: str
+    keys: tuple[str, ...]
+    predecessor: str | None = None
+
+    def encode(self) -> bytes:
+        return canonical.dumps(
+            {
+                "kind": "genesis",
+                "origin": self.origin,
+                "period_ms": self.period_ms,
+                "b": self.b,
+                "g": self.g,
+                "created": self.created,
+                "keys": list(self.keys),
+                "predecessor": self.predecessor,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Off:
+    """Who switched the recorder off, how, why, which lines, from which slot."""
+
+    origin: str
+    slot: int
+    by: str
+    how: str
+    reason: str
+    lines: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        return canonical.dumps(
+            {
+                "kind": "off",
+                "origin": self.origin,
+                "slot": self.slot,
+                "by": self.by,
+                "how": self.how,
+                "reason": self.reason,
+                "lines": list(self.lines),
+            }
+        )
+
+
+def _strings(value: object, what: str, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise FormatError(what, "is no list of strings", where=where)
+    return tuple(value)
+
+
+def _genesis(data: bytes) -> Genesis:
+    what = "genesis statement"
+    keys = {"kind": str, "origin": str, "period_ms": int, "b": int, "g": int, "created": str, "keys": list,
+            "predecessor": object}  # fmt: skip
+    value = canonical.load_object(data, what, keys)
+    if not MIN_PERIOD_MS <= value["period_ms"] <= MAX_PERIOD_MS:
+        raise FormatError(what, f"a period of {value['period_ms']} ms, not 1 to 60 s", where="period_ms")
+    if not 1 <= value["b"] <= MAX_B or not 1 <= value["g"] <= MAX_G:
+        raise FormatError(what, f"B {value['b']} (1 to {MAX_B}), G {value['g']} (1 to {MAX_G})", where="b")
+    if not isinstance(value["predecessor"], str | None):
+        raise FormatError(what, "is neither text nor null", where="predecessor")
+    return Genesis(
+        value["origin"],
+        value["period_ms"],
+        value["b"],
+        value["g"],
+        value["created"],
+        _strings(value["keys"], what, "keys"),
+        value["predecessor"],
+    )
+
+
+def _off(data: bytes) -> Off:
+    what = "off statement"
+    keys = {"kind": str, "origin": str, "slot": int, "by": str, "how": str, "reason": str, "lines": list}
+    v = canonical.load_object(data, what, keys)
+    return Off(v["origin"], v["slot"], v["by"], v["how"], v["reason"], _strings(v["lines"], what, "lines"))
+
+
+def decode(data: bytes) -> Genesis | Off:
+    """Read a public statement; raises FormatError."""
+    value = canonical.loads(data, "statement")
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind == "genesis":
+        return _genesis(data)
+    if kind == "off":
+        return _off(data)
+    raise FormatError("statement", f"kind {kind!r} is unknown", where="kind")
