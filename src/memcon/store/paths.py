@@ -1,0 +1,130 @@
+"""The paths of a home and its run directory (docs/ARCHITECTURE.md), named in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_VARIABLE = "MEMCON_RUN"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108: a tmpfs, so that keys do not outlive a reboot
+
+
+def run_directory(root: Path, shared: Path = SHARED_MEMORY) -> Path:
+    """Where the processes of the home at `root` keep keys and notices: forgotten by a reboot, on purpose.
+
+    `$MEMCON_RUN`; or a directory of this user and home below `shared`, where that can be written;
+    or `<home>/run`. Nothing is created here.
+    """
+    named = os.environ.get(RUN_VARIABLE)
+    if named:
+        return Path(named)
+    if shared.is_dir() and os.access(shared, os.W_OK | os.X_OK):
+        home = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        return shared / f"memcon-{os.getuid()}-{home}"
+    return root / "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Every path of one recorder's home; `root` is its directory."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "memcon.toml"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def custody(self) -> Path:
+        return self.root / "custody"
+
+    @property
+    def custodians(self) -> Path:
+        return self.custody / "custodians.json"
+
+    @property
+    def local_custodian(self) -> Path:
+        """The embedded custodian's private key."""
+        return self.custody / "local.key"
+
+    @property
+    def log(self) -> Path:
+        """The public log: any web server may serve it."""
+        return self.root / "log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.log / "checkpoint"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def work_open(self) -> Path:
+        return self.work / "open"
+
+    @property
+    def work_done(self) -> Path:
+        return self.work / "done"
+
+    @property
+    def slots(self) -> Path:
+        return self.root / "slots"
+
+    @property
+    def vault(self) -> Path:
+        return self.root / "vault"
+
+    @property
+    def derived(self) -> Path:
+        return self.root / "derived"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.root / "catalogue.sqlite"
+
+    @property
+    def users(self) -> Path:
+        return self.root / "users.json"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def run(self) -> Path:
+        return run_directory(self.root)
+
+    @property
+    def feed(self) -> Path:
+        return self.run / "feed.jsonl"
+
+    @property
+    def serve_pid(self) -> Path:
+        return self.run / "serve.pid"
+
+    def journal_key(self, instance: bytes) -> Path:
+        """The key of one instance's journal files, 32 bytes."""
+        return self.run / f"journal-{instance.hex()}.key"
+
+    def journal_file(self, instance: bytes, number: int) -> Path:
+        return self.journal / f"{instance.hex()}-{number:08d}.mcj"
+
+    def call_key(self, number: int) -> Path:
+        """The key of an open call, 32 bytes; gone when the call is sealed."""
+        return self.run / f"call-{number}.key"
+
+    def status(self, process: str) -> Path:
+        """What `capture`, `seal` or `office` last said of itself, JSON."""
+        return self.run / f"{process}.json"
