@@ -1,0 +1,275 @@
+"""The one configuration file, `memcon.toml`: its schema, reading it, and refusing what is wrong.
+
+The whole schema is the table SETTINGS; docs/OPERATIONS.md repeats it and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memcon.errors import FormatError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WHAT = "memcon.toml"
+_LISTEN = re.compile(r"^(udp|tcp)://(.+):(\d{1,5})$")
+_ORIGIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9._~-]+)*$")
+
+
+class _Wrong(ValueError):
+    """A value that is not what its setting expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class SipListen:
+    """One place where SIP is heard: `transport` udp or tcp."""
+
+    transport: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line under recording: the first whose `match` fits the called or calling SIP URI takes the call.
+
+    `match` is a pattern with `*` for any text; without any line there is one, `all`, that takes everything.
+    """
+
+    name: str
+    match: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What memcon.toml says, defaults filled in. `period` in seconds."""
+
+    origin: str
+    sip_listen: tuple[SipListen, ...]
+    media_address: str
+    media_ports: tuple[int, int]
+    period: int
+    lines: tuple[Line, ...]
+    vault_path: Path
+    vault_fallback: Path | None
+    console_host: str
+    console_port: int
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Wrong
+    return value
+
+
+def _host_port(value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+        raise _Wrong
+    return _address(host.removeprefix("[").removesuffix("]")), int(port)
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(_text(value)))
+    except ValueError as error:
+        raise _Wrong from error
+
+
+def _origin(value: object) -> str:
+    text = _text(value)
+    if not _ORIGIN.match(text) or len(text) > 128:
+        raise _Wrong
+    return text
+
+
+def _listen(value: object) -> tuple[SipListen, ...]:
+    if not isinstance(value, list):
+        raise _Wrong
+    found = []
+    for item in value:
+        match = _LISTEN.match(_text(item))
+        if not match:
+            raise _Wrong
+        host, port = _host_port(f"{match[2]}:{match[3]}")
+        found.append(SipListen(match[1], host, port))
+    if len(set(found)) != len(found):
+        raise _Wrong
+    return tuple(found)
+
+
+def _ports(value: object) -> tuple[int, int]:
+    low, dash, high = _text(value).partition("-")
+    if not dash or not low.isdigit() or not high.isdigit():
+        raise _Wrong
+    first, last = int(low), int(high)
+    if not 1024 <= first < last <= 65535 or last - first < 3:
+        raise _Wrong
+    return first, last
+
+
+def _period(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 60:
+        raise _Wrong
+    return value
+
+
+def _console(value: object) -> tuple[str, int]:
+    return _host_port(_text(value))
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the schema: where it stands, what it expects in words, its default, how it is read."""
+
+    table: str
+    key: str
+    expected: str
+    default: Any
+    read: Callable[[Any], Any] = field(repr=False)
+    required: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("recorder", "origin",
+            "the log's name: a host name you own, and a path if you like", None, _origin, True),
+    Setting("sip", "listen", 'an array of "udp://ADDRESS:PORT" and "tcp://ADDRESS:PORT", none twice',
+            ["udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"], _listen),
+    Setting("media", "address", "the IP address that media is sent to", "127.0.0.1", _address),
+    Setting("media", "ports", '"FIRST-LAST", at least 4 ports from 1024 to 65535', "20000-29999", _ports),
+    Setting("beat", "period",
+            "a whole number of seconds from 1 to 60, fixed for the life of the log", 10, _period),
+    Setting("line", "name", "a name, different for each line", None, _text, True),
+    Setting("line", "match", "a SIP URI pattern, * for any text", "*", _text),
+    Setting("vault", "path", "a directory, from the home directory unless absolute", "vault", _path),
+    Setting("vault", "fallback", "a directory used while the vault cannot be written", None, _path),
+    Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
+)  # fmt: skip
+ARRAYS = ("line",)
+
+
+def _line_of(text: str, table: str, key: str | None, nth: int = 0) -> int | None:
+    """The line (from 1) of `key` in the nth `table`, or of the table's head."""
+    here, seen = "", -1
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        head = re.match(r"^\[\[?\s*([\w.\"-]+)\s*\]\]?", line)
+        if head:
+            here = head[1].strip('"')
+            seen += here == table
+            if here == table and key is None and seen == nth:
+                return number
+        elif key is None:
+            if not here and re.match(rf"^\"?{re.escape(table)}\"?\s*[.=]", line):
+                return number
+        elif here == table and seen == nth and re.match(rf"^\"?{re.escape(key)}\"?\s*=", line):
+            return number
+    return None
+
+
+def _refuse(text: str, table: str, key: str | None, problem: str, nth: int = 0) -> FormatError:
+    line = _line_of(text, table, key, nth)
+    name = f"[{table}]" if key is None else f"[{table}] {key}"
+    return FormatError(
+        WHAT, f"{name}: {problem}", where=None if line is None else f"line {line}", code="CONFIG"
+    )
+
+
+def _read_table(text: str, table: str, value: object, nth: int = 0) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _refuse(text, table, None, "expected a table")
+    rows = {s.key: s for s in SETTINGS if s.table == table}
+    for key in value:
+        if key not in rows:
+            raise _refuse(text, table, key, f"unknown; expected {' or '.join(rows)}", nth)
+    found = {}
+    for key, setting in rows.items():
+        if key not in value and setting.required:
+            raise _refuse(text, table, None, f"{key} is missing; expected {setting.expected}", nth)
+        given = value.get(key, setting.default)
+        try:
+            found[key] = None if given is None else setting.read(given)
+        except _Wrong:
+            raise _refuse(text, table, key, f"is {given!r}; expected {setting.expected}", nth) from None
+    return found
+
+
+def parse(text: str, home: Path) -> Config:
+    """Read the text of memcon.toml; raises FormatError with the line and what was expected."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(WHAT, f"not TOML: {error}", code="CONFIG") from error
+    tables = {s.table for s in SETTINGS}
+    for table in raw:
+        if table not in tables:
+            names = ", ".join(f"[{t}]" for t in dict.fromkeys(s.table for s in SETTINGS))
+            raise _refuse(text, table, None, f"unknown; expected one of {names}")
+    got = {table: _read_table(text, table, raw.get(table, {})) for table in tables - set(ARRAYS)}
+    if not isinstance(raw.get("line", []), list):
+        raise _refuse(text, "line", None, "expected [[line]]")
+    lines = [Line(**_read_table(text, "line", entry, nth)) for nth, entry in enumerate(raw.get("line", []))]
+    for nth, line in enumerate(lines):
+        if line.name in [other.name for other in lines[:nth]]:
+            raise _refuse(text, "line", "name", f"{line.name!r} stands twice", nth)
+    host, port = got["console"]["listen"]
+    fallback = got["vault"]["fallback"]
+    return Config(
+        got["recorder"]["origin"],
+        got["sip"]["listen"],
+        got["media"]["address"],
+        got["media"]["ports"],
+        got["beat"]["period"],
+        tuple(lines) or (Line("all"),),
+        home / got["vault"]["path"],
+        None if fallback is None else home / fallback,
+        host,
+        port,
+    )
+
+
+def load(path: Path) -> Config:
+    """Read `memcon.toml`. Raises UsageError where there is none, FormatError where it is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no {path}", cure="Make a recorder with: memcon init") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(WHAT, "not UTF-8", where=error.start, code="CONFIG") from error
+    return parse(text, path.parent)
+
+
+def template(origin: str, *, period: int = 10, sip_port: int = 5060, console_port: int = 8080,
+             ports: str = "20000-29999") -> str:  # fmt: skip
+    """The memcon.toml that `memcon init` writes."""
+    return f"""# memcon. Each setting is described in docs/OPERATIONS.md.
+
+[recorder]
+origin = "{origin}"
+
+[sip]
+listen = ["udp://127.0.0.1:{sip_port}", "tcp://127.0.0.1:{sip_port}"]
+
+[media]
+address = "127.0.0.1"
+ports = "{ports}"
+
+[beat]
+period = {period}
+
+[vault]
+path = "vault"
+
+[console]
+listen = "127.0.0.1:{console_port}"
+"""
