@@ -22,6 +22,8 @@ from memcon.capture.media_rows import SO_TIMESTAMPNS, Output, Rows, load_recvmms
 from memcon.errors import LocalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from memcon.clock import Clock
@@ -158,6 +160,7 @@ class Receiver:
         """
         if stream_id in self._slots:
             raise LocalError(f"stream {stream_id} has a socket already")
+        self._closed_drops.pop(stream_id, None)
         if every < 1 or not 0 <= stream_id < 2**32:
             raise LocalError(f"stream {stream_id} swept every {every}")
         sock.setblocking(False)
@@ -298,10 +301,14 @@ class Receiver:
         return False
 
     def _keep(self, slot: int, got: int) -> None:
-        if got:
+        if not got:
+            return
+        if self._run_slots and self._run_slots[-1] == slot:  # a slot is one run, however many calls it took
+            self._run_counts[-1] += got
+        else:
             self._run_slots.append(slot)
             self._run_counts.append(got)
-            self._filled += got
+        self._filled += got
 
     def _note_error(self, slot: int) -> bool:
         """Count an error of the last call; False if the socket is no socket any more, and is given up."""
@@ -325,14 +332,20 @@ class Receiver:
         self._run_slots.clear()
         self._run_counts.clear()
 
-    def drops(self) -> dict[int, int]:
+    def drops(self, only: Iterable[int] | None = None) -> dict[int, int]:
         """Packets the kernel dropped, by stream id, since each socket was opened; exact, about 1 us a socket.
 
-        A removed stream's last figure is in the first answer after its removal, and then forgotten.
+        A removed stream's last figure is in the first answer after its removal, and then forgotten. With
+        `only`, the answer is about those streams alone, as far as they are known.
         """
-        result, self._closed_drops = self._closed_drops, {}
-        for stream_id, slot in self._slots.items():
-            result[stream_id] = self._read_drops(slot, self._sockets[slot])
+        wanted = [*self._slots, *self._closed_drops] if only is None else list(only)
+        result = {}
+        for stream_id in wanted:
+            slot = self._slots.get(stream_id)
+            if stream_id in self._closed_drops:
+                result[stream_id] = self._closed_drops.pop(stream_id)
+            elif slot is not None:
+                result[stream_id] = self._read_drops(slot, self._sockets[slot])
         return result
 
     def _read_drops(self, slot: int, sock: socket.socket) -> int:

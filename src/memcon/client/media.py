@@ -1,0 +1,295 @@
+"""A paced RTP sender for demonstrations and load: many streams from one socket, each packet in its time.
+
+Streams are spread over `slices` of the packet time, and each slice has an absolute deadline, so that
+neither a late wake-up nor the cost of sending adds up. What was really sent is counted packet by
+packet, and so is what the kernel refused.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from memcon.client.media_batch import Batch, load_sendmmsg, sockaddr
+from memcon.errors import LocalError
+
+if TYPE_CHECKING:
+    import threading
+
+    import numpy.typing as npt
+
+    from memcon.clock import Clock
+
+MS: Final = 1_000_000
+SILENCE: Final = b"\xd5"  # a zero sample in A-law, and close to one in mu-law (ITU-T G.711)
+
+# What a slice keeps of each stream, one array each.
+COLUMNS: Final = ("payload_type", "sequence", "timestamp", "first_frame", "frames", "position", "sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What a bad network does, as probabilities per packet, drawn from a generator that the caller seeds."""
+
+    generator: np.random.Generator
+    lose: float = 0.0
+    repeat: float = 0.0
+    reorder: float = 0.0  # the packet leaves one packet time later, after its successor
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCount:
+    """What one stream has done, as for an RTCP sender report (RFC 3550, section 6.4.1)."""
+
+    ssrc: int
+    sent: int  # packets handed to the network, repeated ones included
+    next_sequence: int
+    next_timestamp: int
+
+
+@dataclass(slots=True)
+class Totals:
+    """Packets of all streams of a sender so far."""
+
+    sent: int = 0
+    octets: int = 0  # UDP payload of what was sent
+    lost: int = 0  # left out on purpose
+    repeated: int = 0
+    reordered: int = 0
+    late_ticks: int = 0  # slices sent more than a packet time after their deadline
+
+
+class _Slice:
+    """The streams that are sent together."""
+
+    def __init__(self, payload_bytes: int) -> None:
+        self.batch = Batch(16, payload_bytes)
+        self.handles: list[int] = []
+        self.half = 0
+        self.held = np.zeros(0, np.int64)  # rows of the other half that leave after this tick's
+        self.payload_type = np.zeros(16, np.int64)
+        self.sequence = np.zeros(16, np.int64)
+        self.timestamp = np.zeros(16, np.int64)
+        self.first_frame = np.zeros(16, np.int64)
+        self.frames = np.ones(16, np.int64)
+        self.position = np.zeros(16, np.int64)
+        self.sent = np.zeros(16, np.int64)
+
+    def grow(self, payload_bytes: int) -> None:
+        before = self.batch
+        self.batch = Batch(2 * before.capacity, payload_bytes)
+        self.batch.copy_from(before)
+        in_other_half = self.held >= before.capacity
+        self.held = np.where(in_other_half, self.held + before.capacity, self.held)
+        for name in COLUMNS:
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.ones_like(old)]))
+
+    def move(self, source: int, target: int) -> None:
+        """Put the stream of one row in another's place, what is held back included."""
+        capacity = self.batch.capacity
+        for name in COLUMNS:
+            column = getattr(self, name)
+            column[target] = column[source]
+        self.batch.names[target] = self.batch.names[source]
+        for half in (0, capacity):
+            self.batch.fields[half + target] = self.batch.fields[half + source]
+            self.batch.payload[half + target] = self.batch.payload[half + source]
+        self.held = self.held[self.held % capacity != target]
+        self.held = np.where(self.held % capacity == source, self.held - source + target, self.held)
+        self.handles[target] = self.handles[source]
+
+
+class MediaSender:
+    """Sends RTP for many streams from one unconnected UDP socket, which stays the caller's.
+
+    All streams share the packet time `ptime_ms` (ms), the payload size (bytes) and the `samples` of RTP
+    timestamp a packet; the defaults are G.711. Owned by one thread: drive it with `run`, or with
+    `next_due_ns` and `send_due`. Raises LocalError for streams that do not fit these.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        sock: socket.socket,
+        *,
+        ptime_ms: int = 20,
+        payload_bytes: int = 160,
+        samples: int = 160,
+        slices: int = 20,
+        faults: Faults | None = None,
+    ) -> None:
+        if not 1 <= payload_bytes <= 65_000 or ptime_ms < 1 or slices < 1:
+            raise LocalError(f"sender of {payload_bytes} bytes each {ptime_ms} ms in {slices} slices")
+        self._clock = clock
+        self._sock = sock
+        self._family = int(sock.family)
+        self._payload_bytes = payload_bytes
+        self._samples = samples
+        self._faults = faults
+        self._ptime_ns = ptime_ms * MS
+        self._slice_ns = self._ptime_ns // slices
+        self._slices = [_Slice(payload_bytes) for _ in range(slices)]
+        self._places: dict[int, tuple[_Slice, int]] = {}
+        self._next_handle = 0
+        self._audio: dict[bytes, int] = {}
+        self._frames = np.zeros((0, payload_bytes), np.uint8)
+        self._start_ns = clock.monotonic_ns()
+        self._ticks = 0
+        self._sendmmsg = load_sendmmsg()
+        self.totals = Totals()
+        self.refused: Counter[int] = Counter()  # packets the kernel did not take, by errno
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(
+        self,
+        host: str,
+        port: int,
+        *,
+        ssrc: int,
+        audio: bytes = b"",
+        payload_type: int = 8,
+        sequence: int = 0,
+        timestamp: int = 0,
+    ) -> int:
+        """Start a stream to a literal address, with `audio` played over and over; returns its handle.
+
+        `audio` is cut into packets, the last filled up with A-law silence. The first packet has the marker
+        bit (RFC 3551, section 4.1).
+        """
+        chosen = min(self._slices, key=lambda each: len(each.handles))
+        row = len(chosen.handles)
+        if row == chosen.batch.capacity:
+            chosen.grow(self._payload_bytes)
+        batch = chosen.batch
+        address = sockaddr(self._family, host, port)
+        batch.names[row, : len(address)] = np.frombuffer(address, np.uint8)
+        for half in (row, batch.capacity + row):
+            batch.fields["vpxcc"][half] = 0x80
+            batch.fields["ssrc"][half] = ssrc
+        chosen.payload_type[row] = payload_type & 0x7F
+        chosen.sequence[row] = sequence
+        chosen.timestamp[row] = timestamp
+        chosen.first_frame[row], chosen.frames[row] = self._store_audio(audio)
+        chosen.position[row] = 0
+        chosen.sent[row] = 0
+        handle = self._next_handle
+        self._next_handle += 1
+        chosen.handles.append(handle)
+        self._places[handle] = chosen, row
+        return handle
+
+    def _store_audio(self, audio: bytes) -> tuple[int, int]:
+        """First frame and number of frames in the store; the same audio is stored once."""
+        size = self._payload_bytes
+        count = max(1, -(-len(audio) // size))
+        if audio not in self._audio:
+            frames = np.frombuffer(audio.ljust(count * size, SILENCE), np.uint8).reshape(count, size)
+            self._audio[audio] = len(self._frames)
+            self._frames = np.concatenate([self._frames, frames])
+        return self._audio[audio], count
+
+    def count(self, handle: int) -> StreamCount:
+        """What the stream has done so far."""
+        piece, row = self._place(handle)
+        return StreamCount(
+            ssrc=int(piece.batch.fields["ssrc"][row]),
+            sent=int(piece.sent[row]),
+            next_sequence=int(piece.sequence[row]) & 0xFFFF,
+            next_timestamp=int(piece.timestamp[row]) & 0xFFFFFFFF,
+        )
+
+    def remove(self, handle: int) -> StreamCount:
+        """End a stream; a packet held back is never sent."""
+        result = self.count(handle)
+        piece, row = self._places.pop(handle)
+        last = len(piece.handles) - 1
+        piece.move(last, row)
+        piece.handles.pop()
+        if row != last:
+            self._places[piece.handles[row]] = piece, row
+        return result
+
+    def _place(self, handle: int) -> tuple[_Slice, int]:
+        try:
+            return self._places[handle]
+        except KeyError:
+            raise LocalError(f"no stream {handle} in this sender") from None
+
+    def next_due_ns(self) -> int:
+        """When the next slice is to be sent, ns of the monotonic clock."""
+        return self._start_ns + self._ticks * self._slice_ns
+
+    def send_due(self) -> None:
+        """Send all slices whose time has come; those of a late wake-up follow at once, none is skipped."""
+        while (due := self.next_due_ns()) <= (now := self._clock.monotonic_ns()):
+            self.totals.late_ticks += now - due > self._ptime_ns
+            self._tick(self._slices[self._ticks % len(self._slices)])
+            self._ticks += 1
+
+    def run(self, seconds: float, stop: threading.Event | None = None) -> None:
+        """Send for so many seconds from now on, or until `stop` is set."""
+        self.restart()
+        end = self._start_ns + int(seconds * 1e9)
+        while self.next_due_ns() < end and not (stop is not None and stop.is_set()):
+            wait = self.next_due_ns() - self._clock.monotonic_ns()
+            if wait > 0:
+                time.sleep(wait / 1e9)
+            self.send_due()
+
+    def restart(self) -> None:
+        """Let the first slice be due now: after a pause that is not to be caught up."""
+        self._start_ns = self._clock.monotonic_ns()
+        self._ticks = 0
+
+    def _tick(self, piece: _Slice) -> None:
+        n = len(piece.handles)
+        if not n:
+            return
+        batch = piece.batch
+        base = piece.half * batch.capacity
+        here = slice(base, base + n)
+        marker = np.where(piece.position[:n] == 0, 0x80, 0)
+        batch.fields["mpt"][here] = piece.payload_type[:n] | marker
+        batch.fields["sequence"][here] = piece.sequence[:n] & 0xFFFF
+        batch.fields["timestamp"][here] = piece.timestamp[:n] & 0xFFFFFFFF
+        frame = piece.first_frame[:n] + piece.position[:n] % piece.frames[:n]
+        np.take(self._frames, frame, axis=0, out=batch.payload[here], mode="clip")
+        order = self._order(piece, base, n)
+        taken, refused = batch.send(
+            self._sendmmsg, self._sock.fileno(), order, 16 if self._family == socket.AF_INET else 28
+        )
+        streams = order[taken] % batch.capacity
+        piece.sent[: batch.capacity] += np.bincount(streams, minlength=batch.capacity)
+        self.totals.sent += len(streams)
+        self.totals.octets += len(streams) * (12 + self._payload_bytes)
+        self.refused.update(refused)
+        piece.sequence[:n] += 1
+        piece.timestamp[:n] += self._samples
+        piece.position[:n] += 1
+        piece.half = 1 - piece.half
+
+    def _order(self, piece: _Slice, base: int, n: int) -> npt.NDArray[np.int64]:
+        """The rows to send now: this tick's less the lost and the held back, each with its repetition, then
+        those held back before."""
+        rows = np.arange(base, base + n)
+        faults = self._faults
+        if faults is None:
+            return rows
+        draw = faults.generator.random((3, n))
+        lost = draw[0] < faults.lose
+        held = ~lost & (draw[1] < faults.reorder)
+        times = np.where(lost | held, 0, np.where(draw[2] < faults.repeat, 2, 1))
+        self.totals.lost += int(np.count_nonzero(lost))
+        self.totals.reordered += int(np.count_nonzero(held))
+        self.totals.repeated += int(np.count_nonzero(times == 2))
+        order = np.concatenate([np.repeat(rows, times), piece.held])
+        piece.held = rows[held]
+        return order
