@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record.hashing import ZERO32, sha256, tag
+from memcon.record.layout import Layout, Problem, refuse_to_read, refuse_to_write
 from memcon.record.reader import Reader
 from memcon.record.segment import KIND_RTCP, KIND_RTP
 from memcon.record.slottree import LANES, PATH_SIZE
@@ -41,10 +41,10 @@ CAUSES = {
 }
 WHO = {0: "unknown", 1: "sender", 2: "recorder", 3: "operator"}
 
-_HEAD = struct.Struct(">8sBBHIQQQ32sII32sII32sII32s8s")
-_FIRST = struct.Struct(">32sQQ32s32s32s32s32s32s32s")
-_LAST = struct.Struct(">IIBB6s32s32sQQ")
-_STREAM = struct.Struct(">HB5sQQQQII16s")
+_HEAD = Layout("call leaf", ">8sBBHIQQQ32sII32sII32sII32s8s")
+_FIRST = Layout("call leaf, first part", ">32sQQ32s32s32s32s32s32s32s")
+_LAST = Layout("call leaf, last part", ">IIBB6s32s32sQQ")
+_STREAM = Layout("call leaf, stream entry", ">HB5sQQQQII16s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,14 @@ class StreamCount:
         """Whether segment `first + offset` had no packet of this stream."""
         return bool(self.empty[offset >> 3] & (0x80 >> (offset & 7)))
 
+    def problem(self, segments: int) -> Problem:
+        """What is wrong with this entry in a leaf of so many segments, by the entry's own offsets."""
+        if self.kind not in (KIND_RTP, KIND_RTCP):
+            return f"stream kind {self.kind}", 2
+        if int.from_bytes(self.empty, "big") & ((1 << (MAX_SEGMENTS - segments)) - 1):
+            return "its bitmap names segments it does not have", 48
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class CallLeaf:
@@ -119,7 +127,8 @@ class CallLeaf:
     flags: int = 0
 
     def encode(self) -> bytes:
-        """The leaf's bytes, 200 to a few thousand."""
+        """The leaf's bytes, 200 to a few thousand. Raises LocalError for what could not be read back."""
+        refuse_to_write("call leaf", self._problem())
         form = (FORM_FIRST if self.first else 0) | (FORM_LAST if self.last else 0)
         parts = [
             _HEAD.pack(
@@ -184,6 +193,24 @@ class CallLeaf:
         ]
         return b"".join(parts)
 
+    def _problem(self) -> Problem:
+        if self.flags & ~(FLAG_RECOVERED | FLAG_CLOCK_STEP | FLAG_LATE):
+            return f"flags {self.flags:#04x} are unknown", 9
+        if not 0 < self.lane < LANES:
+            return f"lane {self.lane}", 12
+        if (self.first is not None) != (self.chain == ZERO32):
+            return "its chain does not fit its form", 40
+        if self.segments > MAX_SEGMENTS:
+            return f"covers {self.segments} segments, {MAX_SEGMENTS} at most", 76
+        at = _HEAD.size + (_FIRST.size if self.first else 0)
+        if self.last and (self.last.cause not in CAUSES or self.last.who not in WHO):
+            return f"cause {self.last.cause}, ended by {self.last.who}", at + 8
+        at += _LAST.size if self.last else 0
+        for i, stream in enumerate(self.streams):
+            if (problem := stream.problem(self.segments)) is not None:
+                return problem[0], at + i * _STREAM.size + problem[1]
+        return None
+
 
 def chain_hash(leaf: bytes) -> bytes:
     """What the next leaf of the call carries as its chain."""
@@ -199,25 +226,17 @@ def _read_last(r: Reader) -> Last:
     segments, events, cause, who, rest, root, bye, end, duration = _LAST.unpack(
         r.view(_LAST.size, "last part")
     )
-    if cause not in CAUSES or who not in WHO:
-        raise FormatError("call leaf", f"cause {cause}, ended by {who}", where=at + 8)
     if any(rest):
         raise FormatError("call leaf", "reserved bytes are not zero", where=at + 10)
     return Last(segments, events, cause, who, root, bye, end, duration)
 
 
-def _read_stream(r: Reader, segments: int) -> StreamCount:
+def _read_stream(r: Reader) -> StreamCount:
     at = r.at
-    stream, kind, rest, received, expected, drops, duplicates, sender, reordered, empty = _STREAM.unpack(
-        r.view(_STREAM.size, "stream entry")
-    )
-    if kind not in (KIND_RTP, KIND_RTCP):
-        raise FormatError("call leaf", f"stream kind {kind}", where=at + 2)
+    stream, kind, rest, *totals = _STREAM.unpack(r.view(_STREAM.size, "stream entry"))
     if any(rest):
         raise FormatError("call leaf", "reserved bytes are not zero", where=at + 3)
-    if int.from_bytes(empty, "big") & ((1 << (MAX_SEGMENTS - segments)) - 1):
-        raise FormatError("call leaf", "its bitmap names segments it does not have", where=at + 48)
-    return StreamCount(stream, kind, received, expected, drops, duplicates, sender, reordered, empty)
+    return StreamCount(stream, kind, *totals)
 
 
 def decode(data: bytes) -> CallLeaf:
@@ -246,21 +265,15 @@ def decode(data: bytes) -> CallLeaf:
     ) = _HEAD.unpack(r.view(_HEAD.size, "head"))
     if magic != MAGIC:
         raise FormatError("call leaf", "does not begin with the magic", where=0)
-    if form & ~(FORM_FIRST | FORM_LAST) or flags & ~(FLAG_RECOVERED | FLAG_CLOCK_STEP | FLAG_LATE):
-        raise FormatError("call leaf", f"form {form}, flags {flags:#04x}", where=8)
-    if not 0 < lane < LANES:
-        raise FormatError("call leaf", f"lane {lane}", where=12)
-    if segments > MAX_SEGMENTS:
-        raise FormatError("call leaf", f"covers {segments} segments, {MAX_SEGMENTS} at most", where=76)
+    if form & ~(FORM_FIRST | FORM_LAST):
+        raise FormatError("call leaf", f"form {form} is unknown", where=8)
     if zero or any(rest):
         raise FormatError("call leaf", "reserved bytes are not zero", where=156 if zero else 192)
-    if bool(form & FORM_FIRST) != (chain == ZERO32):
-        raise FormatError("call leaf", "its chain does not fit its form", where=40)
     first = _read_first(r) if form & FORM_FIRST else None
     last = _read_last(r) if form & FORM_LAST else None
-    streams = tuple(_read_stream(r, segments) for _ in range(count))
+    streams = tuple([_read_stream(r) for _ in range(count)])
     r.done()
-    return CallLeaf(
+    leaf = CallLeaf(
         lane,
         number,
         slot,
@@ -279,9 +292,14 @@ def decode(data: bytes) -> CallLeaf:
         last,
         flags,
     )
+    refuse_to_read("call leaf", leaf._problem())
+    return leaf
 
 
 LEAVES_MAGIC = b"mcleavs\x01"
+_LEAVES = Layout("leaves.mcl", ">8sQ")
+_LENGTH = Layout("leaves.mcl", ">I")
+_PLACE = Layout("leaves.mcl", ">QQI32s512s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,18 +314,14 @@ class PlacedLeaf:
     path: bytes
 
     def encode(self) -> bytes:
-        return (
-            struct.pack(">I", len(self.leaf))
-            + self.leaf
-            + struct.pack(">QQI", self.index, self.slot, self.lane)
-            + self.salt
-            + self.path
-        )
+        """The leaf as it stands in `leaves.mcl`."""
+        place = _PLACE.pack(self.index, self.slot, self.lane, self.salt, self.path)
+        return _LENGTH.pack(len(self.leaf)) + self.leaf + place
 
 
 def encode_leaves_head(call: int) -> bytes:
     """The first 16 bytes of `leaves.mcl`."""
-    return LEAVES_MAGIC + struct.pack(">Q", call)
+    return _LEAVES.pack(LEAVES_MAGIC, call)
 
 
 def read_leaves(data: bytes, call: int | None = None) -> Iterator[PlacedLeaf]:

@@ -1,7 +1,8 @@
 """Tags, hashes and derived keys (FORMATS, conventions and §1).
 
-Every hash input starts with a tag, then fixed-width fields, then at most one field of free length,
-so that no two inputs can be confused.
+Every hash input starts with a tag, then fields of fixed width or with their length before them, then
+at most one field of free length, so that no two inputs can be confused. Where a value of free length
+follows a salt, the salt's width is checked here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+
+from memcon.errors import FormatError, LocalError
 
 ZERO32 = bytes(32)
 
@@ -28,13 +31,51 @@ def derive(key: bytes, name: str, fields: bytes = b"") -> bytes:
     return hmac.digest(key, tag(name) + fields, "sha256")
 
 
+def salted(prefix: bytes, salt: bytes, data: bytes | memoryview) -> bytes:
+    """H(prefix || salt || data), the form of every commitment. `prefix` begins with a tag."""
+    if len(salt) != 32:
+        raise LocalError(f"a salt of {len(salt)} bytes, not 32")
+    h = hashlib.sha256(prefix + salt)
+    h.update(data)
+    return h.digest()
+
+
+def text_field(text: str, what: str, encoding: str = "utf-8") -> bytes:
+    """`text` as a field with one length byte before it; FormatError where it does not fit."""
+    try:
+        raw = text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise FormatError(what, f"is no {encoding} text", where=error.start) from error
+    if not 0 < len(raw) <= 255:
+        raise FormatError(what, f"is {len(raw)} bytes long, not 1 to 255")
+    return bytes([len(raw)]) + raw
+
+
+_INNER_PAD = bytes(i ^ 0x36 for i in range(256))
+_OUTER_PAD = bytes(i ^ 0x5C for i in range(256))
+
+
+def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
+    """The inner and outer pad block of HMAC-SHA256 (RFC 2104) for a 32-byte key.
+
+    H(outer || H(inner || message)) is the MAC: for very many short messages twice as quick as
+    the hmac module, which sets OpenSSL up anew each time.
+    """
+    if len(key) != 32:
+        raise LocalError(f"a key of {len(key)} bytes, not 32")
+    block = key + ZERO32
+    return block.translate(_INNER_PAD), block.translate(_OUTER_PAD)
+
+
 _BLOCK_SALT = tag("salt/block")
 _BLOCK_FIELDS = struct.Struct(">IHBB")
 _U32 = struct.Struct(">I")
 
 
 def block_salt(call_key: bytes, segment: int, stream: int, position: int, kind: int) -> bytes:
-    return hmac.digest(call_key, _BLOCK_SALT + _BLOCK_FIELDS.pack(segment, stream, position, kind), "sha256")
+    inner, outer = hmac_pads(call_key)
+    message = inner + _BLOCK_SALT + _BLOCK_FIELDS.pack(segment, stream, position, kind)
+    return sha256(outer + sha256(message))
 
 
 def event_salt(call_key: bytes, number: int) -> bytes:
@@ -87,13 +128,12 @@ def handle_hash(handle: bytes) -> bytes:
 
 
 def receipt_message(origin: str, slot: int, handle: bytes, invite: bytes) -> bytes:
-    """What the receipt's Ed25519 signature covers (FORMATS §4)."""
-    name = origin.encode("utf-8")
-    return (
-        tag("receipt")
-        + bytes([len(name)])
-        + name
-        + struct.pack(">Q", slot)
-        + handle_hash(handle)
-        + sha256(invite)
-    )
+    """What the receipt's Ed25519 signature covers (FORMATS §4).
+
+    Raises FormatError for an origin over 255 bytes or a slot that is no u64: a receipt comes from
+    a peer's trace.
+    """
+    name = text_field(origin, "receipt origin")
+    if not 0 <= slot < 1 << 64:
+        raise FormatError("receipt", "the slot is no 64-bit number", where="slot")
+    return tag("receipt") + name + struct.pack(">Q", slot) + handle_hash(handle) + sha256(invite)

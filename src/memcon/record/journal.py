@@ -6,8 +6,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memcon.errors import FormatError
+from memcon.errors import FormatError, LocalError
 from memcon.record import canonical
+from memcon.record.layout import Layout
 from memcon.record.reader import Reader
 
 if TYPE_CHECKING:
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 MAGIC = b"mcjrnl\x00\x01"
 HEADER_SIZE = 64
-_HEADER = struct.Struct(">8s16sQQQ8s8s")
+_HEADER = Layout("journal header", ">8s16sQQQ8s8s")
 FRAME_MAGIC = b"MCFR"
 FRAME_HEAD = 16
-_FRAME = struct.Struct(">4sIQ")
+_FRAME = Layout("journal frame", ">4sIQ")
+_NONCE = Layout("journal frame", ">IQ")
+_RECORD = Layout("journal record", ">IB3x")
+_MEDIA = Layout("journal media", ">QQII")
+_TICK = Layout("journal tick", ">QQQ")
+_LENGTH = Layout("journal control", ">I")
 GCM_TAG = 16
 MAX_FRAME = 64 << 20  # a sweep is a few MiB; a larger length is a torn or hostile head
 
@@ -45,6 +51,7 @@ class JournalHeader:
 
 
 def decode_header(data: bytes) -> JournalHeader:
+    """Read a journal file's first 64 bytes; raises FormatError."""
     r = Reader(data, "journal header")
     r.magic(MAGIC)
     header = JournalHeader(
@@ -56,13 +63,18 @@ def decode_header(data: bytes) -> JournalHeader:
 
 
 def frame_head(ct_length: int, number: int) -> bytes:
-    """The 16 bytes before a frame's ciphertext; also, after the instance, its associated data."""
+    """The 16 bytes before a frame's ciphertext; also, after the instance, its associated data.
+
+    Raises LocalError for a length that `decode_frame_head` would take for a torn one.
+    """
+    if not GCM_TAG <= ct_length <= MAX_FRAME:
+        raise LocalError(f"a journal frame of {ct_length} bytes")
     return _FRAME.pack(FRAME_MAGIC, ct_length, number)
 
 
 def frame_nonce(number: int) -> bytes:
     """The GCM nonce of a frame, 12 bytes."""
-    return struct.pack(">IQ", 0, number)
+    return _NONCE.pack(0, number)
 
 
 def decode_frame_head(data: bytes) -> tuple[int, int]:
@@ -77,26 +89,28 @@ def decode_frame_head(data: bytes) -> tuple[int, int]:
 
 
 def encode_record(type_: int, *body: bytes | memoryview) -> list[bytes | memoryview]:
-    """One record as a list of pieces to be joined."""
-    return [struct.pack(">IB3x", sum(len(b) for b in body), type_), *body]
+    """One record as a list of pieces to be joined; views may be of any item size."""
+    return [_RECORD.pack(sum(memoryview(b).nbytes for b in body), type_), *body]
 
 
 def media_head(wall: int, mono: int, count: int) -> bytes:
     """The head of a media record's body; stream handles, arrivals, lengths and packets follow."""
-    return struct.pack(">QQII", wall, mono, count, 0)
+    return _MEDIA.pack(wall, mono, count, 0)
 
 
 def encode_tick(wall: int, mono: int, watermark: int) -> bytes:
     """The body of a tick record."""
-    return struct.pack(">QQQ", wall, mono, watermark)
+    return _TICK.pack(wall, mono, watermark)
 
 
 def encode_control(facts: dict[str, canonical.Json], attachments: Sequence[bytes] = ()) -> bytes:
-    """The body of a control record."""
-    text = canonical.dumps(facts)
-    parts = [struct.pack(">I", len(text)), text, struct.pack(">I", len(attachments))]
+    """The body of a control record. Raises LocalError for facts without a type."""
+    if not isinstance(facts.get("type"), str):
+        raise LocalError("a control record without a type")
+    text = canonical.dumps(facts, "journal control")
+    parts = [_LENGTH.pack(len(text)), text, _LENGTH.pack(len(attachments))]
     for item in attachments:
-        parts += (struct.pack(">I", len(item)), item)
+        parts += (_LENGTH.pack(len(item)), item)
     return b"".join(parts)
 
 
@@ -115,12 +129,16 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Control:
+    """What capture learned or did; `facts` has a `type` (docs/ARCHITECTURE.md lists them)."""
+
     facts: dict[str, canonical.Json]
     attachments: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
+    """All that arrived before `watermark` (wall, ns) is in this or an earlier frame."""
+
     wall: int
     mono: int
     watermark: int
@@ -128,6 +146,8 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
+    """The clean end of an instance: by whom and why."""
+
     facts: dict[str, canonical.Json]
 
 
@@ -141,20 +161,18 @@ def _facts(data: bytes, what: str) -> dict[str, canonical.Json]:
 def _read_media(r: Reader) -> Media:
     wall, mono, count = r.u64("wall"), r.u64("mono"), r.u32("count")
     r.zeros(4)
-    return Media(
-        wall,
-        mono,
-        count,
-        r.view(4 * count, "streams"),
-        r.view(8 * count, "arrivals"),
-        r.view(2 * count, "lengths"),
-        r.view(r.left, "packets"),
-    )
+    streams, arrivals = r.view(4 * count, "streams"), r.view(8 * count, "arrivals")
+    lengths = r.view(2 * count, "lengths")
+    packets = r.view(sum(struct.unpack(f">{count}H", lengths)), "packets")
+    r.done()
+    return Media(wall, mono, count, streams, arrivals, lengths, packets)
 
 
 def _read_control(r: Reader) -> Control:
     facts = _facts(r.take(r.u32("JSON length"), "JSON"), "journal control")
-    attachments = tuple(r.take(r.u32("length"), "attachment") for _ in range(r.u32("attachments")))
+    if not isinstance(facts.get("type"), str):
+        raise FormatError("journal control", "has no type", where="type")
+    attachments = tuple([r.take(r.u32("length"), "attachment") for _ in range(r.u32("attachments"))])
     r.done()
     return Control(facts, attachments)
 
@@ -169,6 +187,7 @@ def decode_records(plaintext: bytes | memoryview) -> Iterator[Media | Control | 
     """The records of one decrypted frame. Raises FormatError."""
     r = Reader(plaintext, "journal frame")
     while r.left:
+        at = r.at
         length, type_ = r.u32("length"), r.u8("type")
         r.zeros(3)
         body = Reader(r.view(length, "body"), "journal record")
@@ -181,4 +200,4 @@ def decode_records(plaintext: bytes | memoryview) -> Iterator[Media | Control | 
         elif type_ == TYPE_STOP:
             yield Stop(_facts(body.take(body.left, "JSON"), "journal stop"))
         else:
-            raise FormatError("journal record", f"type {type_} is unknown", where=r.at)
+            raise FormatError("journal record", f"type {type_} is unknown", where=at + 4)

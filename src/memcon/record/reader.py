@@ -30,10 +30,12 @@ class Reader:
         return at
 
     def view(self, n: int, field: str) -> memoryview:
+        """The next `n` bytes as a view."""
         at = self._need(n, field)
         return self.data[at : at + n]
 
     def take(self, n: int, field: str) -> bytes:
+        """The next `n` bytes as a copy."""
         return bytes(self.view(n, field))
 
     def u8(self, field: str) -> int:
@@ -49,16 +51,19 @@ class Reader:
         return int(_U64.unpack_from(self.data, self._need(8, field))[0])
 
     def magic(self, expected: bytes) -> None:
+        """Refuse anything but `expected` here."""
         at = self.at
         if self.view(len(expected), "magic") != expected:
             raise FormatError(self.what, f"does not begin with {expected!r}", where=at)
 
     def zeros(self, n: int) -> None:
+        """Refuse reserved bytes that are not zero."""
         at = self.at
         if any(self.view(n, "reserved bytes")):
             raise FormatError(self.what, "reserved bytes are not zero", where=at)
 
     def flag(self, field: str) -> bool:
+        """A byte that is 0 or 1."""
         at = self.at
         value = self.u8(field)
         if value > 1:
@@ -66,6 +71,7 @@ class Reader:
         return value == 1
 
     def done(self) -> None:
+        """Refuse anything that is left."""
         if self.at != self.end:
             raise FormatError(self.what, f"{self.end - self.at} bytes too many", where=self.at)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from memcon.errors import FormatError
+from memcon.errors import FormatError, LocalError
 from memcon.record import canonical
-from memcon.record.hashing import sha256, tag
+from memcon.record.hashing import salted, sha256, tag
+from memcon.record.layout import Layout
 from memcon.record.reader import Reader
 
 if TYPE_CHECKING:
@@ -23,16 +25,17 @@ KIND_RTCP = 2
 
 BLOCK_MAGIC = b"mcblock\x01"
 BLOCK_HEAD = 32
-_BLOCK = struct.Struct(">8sIHBBIIII")
+_BLOCK = Layout("block", ">8sIHBBIIII")
 _BLOCK_TAG = tag("block")
 _BLOCKS_TAG = tag("blocks")
-_ENTRY = struct.Struct(">HBB32s")
-_CONTENT = struct.Struct(">HBBI")
+_COUNT = Layout("segment", ">I")
+_NUMBERS = Layout("segment", ">II")
+_ENTRY = Layout("segment entry", ">HBB32s")
+_CONTENT = Layout("segment content", ">HBBI")
+_LEAF = Layout("segment or event hash", ">II32s32s")
 _SEGMENT_TAG = tag("segment")
 _EVENT_TAG = tag("event")
 _EVENTLEAF_TAG = tag("eventleaf")
-_U32 = struct.Struct(">I")
-_U32U32 = struct.Struct(">II")
 GCM_TAG = 16
 
 
@@ -47,7 +50,13 @@ def encode_block(
     lengths: bytes,
     packets: bytes,
 ) -> bytes:
-    """One block. `arrivals` is n big-endian u64 (ns since the call's start), `lengths` n u16."""
+    """One block. `arrivals` is n big-endian u64 (ns since the call's start), `lengths` n u16.
+
+    Raises LocalError where the arrays do not fit together; that the lengths add up to the packets is
+    the caller's to know (this runs five times a second for each stream).
+    """
+    if not lengths or len(arrivals) != 4 * len(lengths) or len(lengths) & 1:
+        raise LocalError(f"a block of {len(arrivals)} bytes of arrivals, {len(lengths)} of lengths")
     head = _BLOCK.pack(BLOCK_MAGIC, segment, stream, position, kind, len(lengths) >> 1, least, greatest, 0)
     return b"".join((head, arrivals, lengths, packets))
 
@@ -69,26 +78,39 @@ class Block:
 def decode_block(data: bytes | memoryview) -> Block:
     """Read a block whole; raises FormatError."""
     r = Reader(data, "block")
-    r.magic(BLOCK_MAGIC)
-    segment, stream = r.u32("segment"), r.u16("stream")
-    position, kind = r.u8("position"), r.u8("kind")
-    if position >= BLOCKS_A_SEGMENT or kind not in (KIND_RTP, KIND_RTCP):
-        raise FormatError("block", f"position {position}, kind {kind}", where=14)
-    n, least, greatest = r.u32("count"), r.u32("least"), r.u32("greatest")
-    r.zeros(4)
+    magic, segment, stream, position, kind, n, least, greatest, zero = _BLOCK.unpack(
+        r.view(BLOCK_HEAD, "head")
+    )
+    if magic != BLOCK_MAGIC:
+        raise FormatError("block", "does not begin with the magic", where=0)
+    check_place(position, kind, "block", 14)
     if n == 0:
         raise FormatError("block", "has no packet", where=16)
+    if kind == KIND_RTCP and (least or greatest):
+        raise FormatError("block", "RTP timestamps in a block of RTCP", where=20)
+    if zero:
+        raise FormatError("block", "reserved bytes are not zero", where=28)
     arrivals = struct.unpack(f">{n}Q", r.view(8 * n, "arrivals"))
     lengths = struct.unpack(f">{n}H", r.view(2 * n, "lengths"))
-    packets = tuple(r.view(length, "packet") for length in lengths)
+    body = r.view(sum(lengths), "packets")
     r.done()
-    return Block(segment, stream, position, kind, least, greatest, arrivals, packets)
+    return Block(segment, stream, position, kind, least, greatest, arrivals, _cut(body, lengths))
+
+
+def _cut(body: memoryview, lengths: Sequence[int]) -> tuple[memoryview, ...]:
+    ends = list(accumulate(lengths, initial=0))
+    return tuple([body[start:end] for start, end in pairwise(ends)])
+
+
+def check_place(position: int, kind: int, what: str, where: int) -> None:
+    """Raise FormatError unless these are a block's position in its segment and its kind."""
+    if position >= BLOCKS_A_SEGMENT or kind not in (KIND_RTP, KIND_RTCP):
+        raise FormatError(what, f"a block at position {position}, of kind {kind}", where=where)
 
 
 def block_commitment(salt: bytes, block: bytes | memoryview) -> bytes:
-    h = hashlib.sha256(_BLOCK_TAG + salt)
-    h.update(block)
-    return h.digest()
+    """Commitment of a block, 32 bytes."""
+    return salted(_BLOCK_TAG, salt, block)
 
 
 Entry: TypeAlias = tuple[int, int, int, bytes]
@@ -96,13 +118,14 @@ Entry: TypeAlias = tuple[int, int, int, bytes]
 
 
 def plaintext_root(segment: int, entries: Sequence[Entry]) -> bytes:
-    """P over the blocks of a segment, which must stand in ascending order of (stream, position, kind)."""
-    parts = [_BLOCKS_TAG, _U32U32.pack(segment, len(entries))]
+    """P over the blocks of a segment, in ascending order of (stream, position, kind) or FormatError."""
+    check_order(entries)
+    parts = [_BLOCKS_TAG, _NUMBERS.pack(segment, len(entries))]
     parts += [_ENTRY.pack(*entry) for entry in entries]
     return sha256(b"".join(parts))
 
 
-def check_order(entries: Iterable[Entry]) -> None:
+def check_order(entries: Iterable[tuple[int, int, int, object]]) -> None:
     """Raise FormatError unless the entries ascend strictly."""
     last: tuple[int, int, int] = (-1, 0, 0)
     for stream, position, kind, _ in entries:
@@ -113,38 +136,43 @@ def check_order(entries: Iterable[Entry]) -> None:
 
 def segment_content(blocks: Sequence[tuple[int, int, int, bytes]]) -> bytes:
     """What is encrypted: (stream, position, kind, block) in ascending order."""
-    parts = [_U32.pack(len(blocks))]
+    parts = [_COUNT.pack(len(blocks))]
     for stream, position, kind, block in blocks:
         parts += (_CONTENT.pack(stream, position, kind, len(block)), block)
     return b"".join(parts)
 
 
 def read_content(data: bytes) -> list[tuple[int, int, int, memoryview]]:
-    """The blocks of a decrypted segment; raises FormatError."""
+    """The blocks of a decrypted segment, ascending; raises FormatError."""
     r = Reader(data, "segment content")
     blocks = []
     for _ in range(r.u32("count")):
+        at = r.at
         stream, position, kind = r.u16("stream"), r.u8("position"), r.u8("kind")
+        check_place(position, kind, "segment content", at + 2)
         blocks.append((stream, position, kind, r.view(r.u32("block length"), "block")))
     r.done()
+    check_order(blocks)
     return blocks
 
 
 def segment_hash(segment: int, ct_length: int, root: bytes, ct_hash: bytes) -> bytes:
-    return sha256(_SEGMENT_TAG + _U32U32.pack(segment, ct_length) + root + ct_hash)
+    """The segment hash S, 32 bytes; `ct_length` and `ct_hash` are of the ciphertext with its tag."""
+    return sha256(_SEGMENT_TAG + _LEAF.pack(segment, ct_length, root, ct_hash))
 
 
 def event_hash(number: int, ct_length: int, commitment: bytes, ct_hash: bytes) -> bytes:
-    return sha256(_EVENTLEAF_TAG + _U32U32.pack(number, ct_length) + commitment + ct_hash)
+    """The event hash, 32 bytes; `ct_length` and `ct_hash` are of the ciphertext with its tag."""
+    return sha256(_EVENTLEAF_TAG + _LEAF.pack(number, ct_length, commitment, ct_hash))
 
 
 def event_commitment(salt: bytes, event: bytes | memoryview) -> bytes:
-    h = hashlib.sha256(_EVENT_TAG + salt)
-    h.update(event)
-    return h.digest()
+    """Commitment of an event, 32 bytes."""
+    return salted(_EVENT_TAG, salt, event)
 
 
 EVENT_MAGIC = b"mcevent\x01"
+_EVENT = Layout("event", ">8sIIQQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +186,11 @@ class Event:
     raw: bytes = b""
 
     def encode(self) -> bytes:
-        facts = canonical.dumps(self.facts)
-        head = struct.pack(">8sIIQQ", EVENT_MAGIC, self.number, len(facts), self.since, self.wall)
+        """The event's bytes. Raises LocalError for facts without a type."""
+        if not isinstance(self.facts.get("type"), str):
+            raise LocalError("an event without a type")
+        facts = canonical.dumps(self.facts, "event JSON")
+        head = _EVENT.pack(EVENT_MAGIC, self.number, len(facts), self.since, self.wall)
         return head + facts + self.raw
 
 
@@ -175,20 +206,26 @@ def decode_event(data: bytes | memoryview) -> Event:
 
 
 def stream_hash(entry: int, salt: bytes, data: bytes) -> bytes:
-    return sha256(tag("stream") + _U32.pack(entry) + salt + data)
+    """Hash of a stream table entry, 32 bytes."""
+    return salted(tag("stream") + _COUNT.pack(entry), salt, data)
 
 
 def opening_commitment(which: int, salt: bytes, data: bytes) -> bytes:
-    return sha256(tag("opening") + bytes([which]) + salt + data)
+    """Commitment of an opening, 32 bytes; `which` as in FORMATS §4."""
+    return salted(tag("opening") + bytes([which]), salt, data)
 
 
 def record_commitment(salt: bytes, data: bytes) -> bytes:
-    return sha256(tag("record") + salt + data)
+    """Commitment of a call's record, 32 bytes."""
+    return salted(tag("record"), salt, data)
 
 
 MEDIA_MAGIC = b"mcmedia\x01"
 EVENTS_MAGIC = b"mcevnts\x01"
 RECORD_MAGIC = b"mcrecrd\x01"
+_SEALED = Layout("sealed item", ">II32s")
+_HEAD = Layout("sealed file", ">8sQ")
+_RECORD = Layout("record.mcr", ">8s32s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +237,8 @@ class Sealed:
     ciphertext: memoryview
 
     def encode(self) -> bytes:
-        return _U32U32.pack(self.number, len(self.ciphertext)) + self.root + bytes(self.ciphertext)
+        """The item as it stands in its file."""
+        return _SEALED.pack(self.number, len(self.ciphertext), self.root) + bytes(self.ciphertext)
 
     def hash(self, kind: bytes) -> bytes:
         """The segment hash or event hash, by the magic of the file it stands in."""
@@ -210,7 +248,7 @@ class Sealed:
 
 def encode_sealed_head(magic: bytes, call: int) -> bytes:
     """The first 16 bytes of `media.mcs` or `events.mce`."""
-    return magic + struct.pack(">Q", call)
+    return _HEAD.pack(magic, call)
 
 
 def read_sealed(data: bytes | memoryview, magic: bytes, call: int | None = None) -> Iterator[Sealed]:
@@ -231,3 +269,18 @@ def read_sealed(data: bytes | memoryview, magic: bytes, call: int | None = None)
             raise FormatError(what, f"item {n}: a ciphertext of {length} bytes", where=at)
         yield Sealed(n, r.take(32, "root"), r.view(length, "ciphertext"))
         expected += 1
+
+
+def encode_record_file(commitment: bytes, ciphertext: bytes) -> bytes:
+    """`record.mcr` of an ended call (FORMATS §13)."""
+    return _RECORD.pack(RECORD_MAGIC, commitment) + ciphertext
+
+
+def decode_record_file(data: bytes | memoryview) -> tuple[bytes, memoryview]:
+    """Commitment and ciphertext of `record.mcr`; raises FormatError."""
+    r = Reader(data, "record.mcr")
+    r.magic(RECORD_MAGIC)
+    commitment = r.take(32, "commitment")
+    if r.left < GCM_TAG:
+        raise FormatError("record.mcr", f"a ciphertext of {r.left} bytes", where=r.at)
+    return commitment, r.view(r.left, "ciphertext")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from memcon.errors import FormatError
 from memcon.record import canonical
+from memcon.record.hashing import text_field
+from memcon.record.layout import brief
 
 MAX_PERIOD_MS = 60_000
 MIN_PERIOD_MS = 1_000
@@ -76,10 +78,12 @@ def _genesis(data: bytes) -> Genesis:
     keys = {"kind": str, "origin": str, "period_ms": int, "b": int, "g": int, "created": str, "keys": list,
             "predecessor": object}  # fmt: skip
     value = canonical.load_object(data, what, keys)
+    text_field(value["origin"], f"{what}'s origin")
     if not MIN_PERIOD_MS <= value["period_ms"] <= MAX_PERIOD_MS:
         raise FormatError(what, f"a period of {value['period_ms']} ms, not 1 to 60 s", where="period_ms")
-    if not 1 <= value["b"] <= MAX_B or not 1 <= value["g"] <= MAX_G:
-        raise FormatError(what, f"B {value['b']} (1 to {MAX_B}), G {value['g']} (1 to {MAX_G})", where="b")
+    for name, most in (("b", MAX_B), ("g", MAX_G)):
+        if not 1 <= value[name] <= most:
+            raise FormatError(what, f"{value[name]} periods, not 1 to {most}", where=name)
     if not isinstance(value["predecessor"], str | None):
         raise FormatError(what, "is neither text nor null", where="predecessor")
     return Genesis(
@@ -97,6 +101,9 @@ def _off(data: bytes) -> Off:
     what = "off statement"
     keys = {"kind": str, "origin": str, "slot": int, "by": str, "how": str, "reason": str, "lines": list}
     v = canonical.load_object(data, what, keys)
+    text_field(v["origin"], f"{what}'s origin")
+    if v["slot"] < 0:
+        raise FormatError(what, f"slot {v['slot']}", where="slot")
     return Off(v["origin"], v["slot"], v["by"], v["how"], v["reason"], _strings(v["lines"], what, "lines"))
 
 
@@ -108,4 +115,4 @@ def decode(data: bytes) -> Genesis | Off:
         return _genesis(data)
     if kind == "off":
         return _off(data)
-    raise FormatError("statement", f"kind {kind!r} is unknown", where="kind")
+    raise FormatError("statement", f"kind {brief(kind)} is unknown", where="kind")
