@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RUN_VARIABLE = "MEMCON_RUN"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108: a tmpfs, so that keys do not outlive a reboot
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs: keys must not outlive a reboot
 
 
 def run_directory(root: Path, shared: Path = SHARED_MEMORY) -> Path:

@@ -1,0 +1,215 @@
+"""Bytes that are still there after the power went: the only place that syncs and renames files.
+
+Expected system calls
+    write_file    openat(temporary, O_CREAT|O_EXCL|O_WRONLY) write fsync close rename fsync(directory)
+    AppendFile    openat(O_CREAT|O_APPEND|O_WRONLY) fsync(directory, once, if it was created);
+                  write...; fdatasync
+    rename_dir    rename fsync(new parent) fsync(old parent)
+    make_dirs     mkdir fsync(parent), from the top
+
+The hole that remains: a disk that says it has written and has not; and an fsync that failed. After
+a failed fsync Linux may drop the dirty pages and let the next fsync succeed, so a failure is never
+retried here: it is raised, and the caller must stop using the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from memcon.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+_CURES = {
+    errno.ENOSPC: "Free space on this file system",
+    errno.EDQUOT: "Raise this user's disk quota",
+    errno.EROFS: "Mount this file system writable",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "Raise the machine's limit of open files (fs.file-max)",
+    errno.EACCES: "Give the user that runs memcon access to it",
+    errno.EPERM: "Give the user that runs memcon access to it",
+    errno.EIO: "Check this disk: it reports read or write errors",
+}
+
+
+@contextmanager
+def machine_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn an OSError into a MachineError that names the path, what was being done and the cure."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise MachineError(f"{doing} {path}: {reason}", cure=_CURES.get(error.errno or 0)) from error
+
+
+def _write_all(fd: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def fsync_dir(path: Path) -> None:
+    """Make the names in a directory durable."""
+    with machine_errors(path, "syncing the directory"):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def make_dirs(path: Path, mode: int = 0o700) -> None:
+    """Create a directory and its missing parents, durably; nothing happens where it exists."""
+    if path.is_dir():
+        return
+    make_dirs(path.parent, mode)
+    with machine_errors(path, "creating the directory"):
+        path.mkdir(mode=mode, exist_ok=True)
+    fsync_dir(path.parent)
+
+
+def write_file(path: Path, data: bytes | memoryview, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Write or replace a file whole: a reader or a crash meets the old bytes or the new ones.
+
+    With `durable` false nothing is synced: for notices that a reboot may forget.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with machine_errors(path, "writing"):
+        temporary.unlink(missing_ok=True)  # what a killed process of the same number may have left
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            _write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(fd)
+        temporary.replace(path)
+    if durable:
+        fsync_dir(path.parent)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; raises MachineError where it cannot be read."""
+    with machine_errors(path, "reading"):
+        return path.read_bytes()
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """A file's bytes, or None where there is no such file."""
+    with machine_errors(path, "reading"):
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def append(path: Path, data: bytes | memoryview, mode: int = 0o600) -> None:
+    """Add bytes to a file without syncing: for what another durable file can give again."""
+    with machine_errors(path, "appending to"):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
+        try:
+            _write_all(fd, data)
+        finally:
+            os.close(fd)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file written earlier durable."""
+    with machine_errors(path, "syncing"):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def sync_tree(path: Path) -> None:
+    """Make every file directly in a directory durable, then their names."""
+    with machine_errors(path, "listing"):
+        files = sorted(p for p in path.iterdir() if p.is_file())
+    for file in files:
+        sync_file(file)
+    fsync_dir(path)
+
+
+def rename_dir(source: Path, target: Path) -> None:
+    """Move a directory to a name that is not taken, durably; its files must have been synced."""
+    with machine_errors(source, "renaming"):
+        source.rename(target)
+    fsync_dir(target.parent)
+    if source.parent != target.parent:
+        fsync_dir(source.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there; its absence is not synced (a second removal does no harm)."""
+    with machine_errors(path, "removing"):
+        path.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory and all it holds, if it is there."""
+    with machine_errors(path, "removing"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+
+
+class AppendFile:
+    """A file that grows at its end. What was written is durable after `sync` and not before."""
+
+    def __init__(self, path: Path, mode: int = 0o600) -> None:
+        self.path = path
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        with machine_errors(path, "opening"):
+            created = not path.exists()
+            self._fd = os.open(path, flags | os.O_CREAT, mode)
+        self._size = os.fstat(self._fd).st_size
+        if created:
+            fsync_dir(path.parent)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, with what is written and not yet synced."""
+        return self._size
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes whole. After an error the file may end in a part of them: truncate or stop."""
+        with machine_errors(self.path, "appending to"):
+            _write_all(self._fd, data)
+        self._size += len(data)
+
+    def sync(self) -> None:
+        """Make all that was written durable; after an error it may be lost, whatever a later sync says."""
+        with machine_errors(self.path, "syncing"):
+            os.fdatasync(self._fd)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes, durably."""
+        with machine_errors(self.path, "truncating"):
+            os.ftruncate(self._fd, size)
+            os.fsync(self._fd)
+        self._size = size
+
+    def close(self) -> None:
+        """Close the file; nothing is synced by it."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
