@@ -106,12 +106,12 @@ def tiles_between(old_size: int, new_size: int) -> Iterator[Tile]:
     """
     if not 0 <= old_size <= new_size <= MAX_INTEGER:
         raise TileError("tiles", f"a log of {old_size} does not grow to {new_size}", where="size")
-    for level in range(ENTRIES, MAX_LEVEL + 1):
-        old, new = level_size(level, old_size), level_size(level, new_size)
-        if old == new:  # and so it is at every level above
-            return
+    level = ENTRIES
+    # A level that does not grow has no growing level above it.
+    while (old := level_size(level, old_size)) != (new := level_size(level, new_size)):
         for index in range(old // WIDTH, (new - 1) // WIDTH + 1):
             yield Tile(level, index, min(WIDTH, new - index * WIDTH))
+        level += 1
 
 
 def encode_bundle(entries: Iterable[bytes]) -> bytes:
