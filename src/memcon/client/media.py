@@ -67,8 +67,9 @@ class Totals:
 class _Slice:
     """The streams that are sent together."""
 
-    def __init__(self, payload_bytes: int) -> None:
-        self.batch = Batch(16, payload_bytes)
+    def __init__(self, payload_bytes: int, name_bytes: int) -> None:
+        self._sizes = payload_bytes, name_bytes
+        self.batch = Batch(16, *self._sizes)
         self.handles: list[int] = []
         self.half = 0
         self.held = np.zeros(0, np.int64)  # rows of the other half that leave after this tick's
@@ -80,9 +81,9 @@ class _Slice:
         self.position = np.zeros(16, np.int64)
         self.sent = np.zeros(16, np.int64)
 
-    def grow(self, payload_bytes: int) -> None:
+    def grow(self) -> None:
         before = self.batch
-        self.batch = Batch(2 * before.capacity, payload_bytes)
+        self.batch = Batch(2 * before.capacity, *self._sizes)
         self.batch.copy_from(before)
         in_other_half = self.held >= before.capacity
         self.held = np.where(in_other_half, self.held + before.capacity, self.held)
@@ -121,7 +122,7 @@ class MediaSender:
         ptime_ms: int = 20,
         payload_bytes: int = 160,
         samples: int = 160,
-        slices: int = 20,
+        slices: int = 10,
         faults: Faults | None = None,
     ) -> None:
         if not 1 <= payload_bytes <= 65_000 or ptime_ms < 1 or slices < 1:
@@ -134,7 +135,8 @@ class MediaSender:
         self._faults = faults
         self._ptime_ns = ptime_ms * MS
         self._slice_ns = self._ptime_ns // slices
-        self._slices = [_Slice(payload_bytes) for _ in range(slices)]
+        name_bytes = 16 if self._family == socket.AF_INET else 28
+        self._slices = [_Slice(payload_bytes, name_bytes) for _ in range(slices)]
         self._places: dict[int, tuple[_Slice, int]] = {}
         self._next_handle = 0
         self._audio: dict[bytes, int] = {}
@@ -167,7 +169,7 @@ class MediaSender:
         chosen = min(self._slices, key=lambda each: len(each.handles))
         row = len(chosen.handles)
         if row == chosen.batch.capacity:
-            chosen.grow(self._payload_bytes)
+            chosen.grow()
         batch = chosen.batch
         address = sockaddr(self._family, host, port)
         batch.names[row, : len(address)] = np.frombuffer(address, np.uint8)
@@ -227,22 +229,27 @@ class MediaSender:
         """When the next slice is to be sent, ns of the monotonic clock."""
         return self._start_ns + self._ticks * self._slice_ns
 
-    def send_due(self) -> None:
-        """Send all slices whose time has come; those of a late wake-up follow at once, none is skipped."""
+    def send_due(self, end_ns: int | None = None) -> None:
+        """Send all slices whose time has come; those of a late wake-up follow at once, none is skipped.
+
+        Slices due at `end_ns` (monotonic clock) or later are left alone.
+        """
         while (due := self.next_due_ns()) <= (now := self._clock.monotonic_ns()):
+            if end_ns is not None and due >= end_ns:
+                return
             self.totals.late_ticks += now - due > self._ptime_ns
             self._tick(self._slices[self._ticks % len(self._slices)])
             self._ticks += 1
 
     def run(self, seconds: float, stop: threading.Event | None = None) -> None:
-        """Send for so many seconds from now on, or until `stop` is set."""
+        """Send what is due in so many seconds from now on, or until `stop` is set."""
         self.restart()
         end = self._start_ns + int(seconds * 1e9)
         while self.next_due_ns() < end and not (stop is not None and stop.is_set()):
             wait = self.next_due_ns() - self._clock.monotonic_ns()
             if wait > 0:
                 time.sleep(wait / 1e9)
-            self.send_due()
+            self.send_due(end)
 
     def restart(self) -> None:
         """Let the first slice be due now: after a pause that is not to be caught up."""
@@ -263,9 +270,7 @@ class MediaSender:
         frame = piece.first_frame[:n] + piece.position[:n] % piece.frames[:n]
         np.take(self._frames, frame, axis=0, out=batch.payload[here], mode="clip")
         order = self._order(piece, base, n)
-        taken, refused = batch.send(
-            self._sendmmsg, self._sock.fileno(), order, 16 if self._family == socket.AF_INET else 28
-        )
+        taken, refused = batch.send(self._sendmmsg, self._sock.fileno(), order)
         streams = order[taken] % batch.capacity
         piece.sent[: batch.capacity] += np.bincount(streams, minlength=batch.capacity)
         self.totals.sent += len(streams)

@@ -65,7 +65,7 @@ class Batch:
     half when its turn comes. Row `half * capacity + i` is stream i's packet in that half.
     """
 
-    def __init__(self, capacity: int, payload_bytes: int) -> None:
+    def __init__(self, capacity: int, payload_bytes: int, name_bytes: int) -> None:
         self.capacity = capacity
         size = RTP_BYTES + payload_bytes
         self._packets = np.zeros((2 * capacity, size), np.uint8)
@@ -82,6 +82,7 @@ class Batch:
         self._iovecs["len"] = size
         self._ready["iov"] = self._iovecs.ctypes.data + each * np.uint64(IOVEC.itemsize)
         self._ready["iovlen"] = 1
+        self._ready["namelen"] = name_bytes
         self._ready["name"] = self.names.ctypes.data + (each % np.uint64(capacity)) * np.uint64(NAME_BYTES)
 
     def copy_from(self, other: Batch) -> None:
@@ -93,14 +94,13 @@ class Batch:
         self.names[: other.capacity] = other.names
 
     def send(
-        self, sendmmsg: Callable[..., int], fd: int, rows: npt.NDArray[np.int64], name_bytes: int
+        self, sendmmsg: Callable[..., int], fd: int, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.bool_], dict[int, int]]:
         """Send these rows in this order; which of them the kernel took, and how often it refused, by errno.
 
         A refused packet is not tried again: a live sender's packet would be late.
         """
         count = len(rows)
-        self._ready["namelen"] = name_bytes
         self._chosen[:count] = self._ready[rows]
         taken = np.ones(count, np.bool_)
         refused: dict[int, int] = {}
