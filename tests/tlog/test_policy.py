@@ -46,24 +46,8 @@ OPERATORS = parsed(
 )
 
 
-WORDS = [
-    "log",
-    "witness",
-    "group",
-    "quorum",
-    "none",
-    "any",
-    "all",
-    "2",
-    "#",
-    "\n",
-    "w0",
-    "w1",
-    "g",
-    "\t",
-    "\x00",
-]
-WORDS += [str(W[0].key), str(W[1].key), str(LOG.key)]
+WORDS = ["log", "witness", "group", "quorum", "none", "any", "all", "2", "#", "\n", "w0", "w1", "g"]
+WORDS += ["\t", "\x00", str(W[0].key), str(W[1].key), str(LOG.key)]
 
 
 class TestFormat:
