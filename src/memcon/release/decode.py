@@ -1,0 +1,153 @@
+"""RTP payloads to samples: G.711 and L16 by table and byte order, exactly; the others through FFmpeg (PyAV).
+
+What FFmpeg decodes is its reading of the codec; what this module decodes itself can be checked by
+anyone with the ITU-T G.711 tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+
+from memcon.errors import LocalError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from memcon.wire.codec import Codec
+
+Samples: TypeAlias = "NDArray[np.int16]"
+
+
+def _mulaw_table() -> Samples:
+    """ITU-T G.711 table 2a/2b: byte to 16-bit linear."""
+    code = ~np.arange(256) & 255
+    magnitude = ((((code & 15) << 3) + 132) << ((code >> 4) & 7)) - 132
+    return np.where(code & 128, -magnitude, magnitude).astype(np.int16)
+
+
+def _alaw_table() -> Samples:
+    """ITU-T G.711 table 1a/1b: byte to 16-bit linear."""
+    code = np.arange(256) ^ 0x55
+    exponent, mantissa = (code >> 4) & 7, (code & 15) << 4
+    magnitude = np.where(exponent == 0, mantissa + 8, (mantissa + 264) << np.maximum(exponent - 1, 0))
+    return np.where(code & 128, magnitude, -magnitude).astype(np.int16)
+
+
+MULAW = _mulaw_table()
+ALAW = _alaw_table()
+
+
+class Decoder(Protocol):
+    """Decodes the payloads of one run, in order; `rate` is that of its samples, in Hz."""
+
+    rate: int
+
+    def decode(self, payload: bytes) -> Samples:
+        """Mono samples of one payload. Raises ValueError when the payload cannot be decoded."""
+        ...
+
+
+class TableDecoder:
+    """G.711: one sample a byte."""
+
+    def __init__(self, table: Samples, rate: int) -> None:
+        self.rate = rate
+        self._table = table
+
+    def decode(self, payload: bytes) -> Samples:
+        return self._table[np.frombuffer(payload, dtype=np.uint8)]
+
+
+class LinearDecoder:
+    """L16 (RFC 3551 §4.5.11): big-endian 16-bit samples; channels are averaged to one."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.rate = rate
+        self._channels = channels
+
+    def decode(self, payload: bytes) -> Samples:
+        size = 2 * self._channels
+        if len(payload) % size:
+            raise ValueError(f"{len(payload)} bytes are no whole samples of {size} bytes")
+        samples = np.frombuffer(payload, dtype=">i2").reshape(-1, self._channels)
+        return _mono(samples.T.astype(np.int16))
+
+
+class LibraryDecoder:
+    """A codec of FFmpeg. Its state runs on over lost packets, as a receiver's would without concealment."""
+
+    def __init__(self, name: str, rate: int, frame: int | None = None) -> None:
+        self.rate = rate
+        self._frame = frame
+        codec = av.CodecContext.create(name, "r")
+        if not isinstance(codec, AudioCodecContext):
+            raise LocalError(f"{name} is no audio codec of this FFmpeg")
+        self._codec = codec
+        self._codec.layout = "mono"
+        self._codec.sample_rate = rate
+
+    def decode(self, payload: bytes) -> Samples:
+        size = self._frame or max(len(payload), 1)
+        try:
+            frames = [
+                frame
+                for at in range(0, len(payload), size)
+                for frame in self._codec.decode(av.Packet(payload[at : at + size]))
+            ]
+        except av.error.FFmpegError as error:
+            raise ValueError(f"{self._codec.name}: {error.strerror}") from error
+        if not frames:
+            return np.zeros(0, dtype=np.int16)
+        return np.concatenate(
+            [_mono(_int16(frame.to_ndarray(), len(frame.layout.channels))) for frame in frames]
+        )
+
+
+def _int16(data: NDArray[Any], channels: int) -> Samples:
+    """(channels, samples) of int16 from a frame's array, planar or interleaved, int16 or float32."""
+    planar = data if data.shape[0] == channels else data.reshape(-1, channels).T
+    whole = planar if planar.dtype == np.int16 else np.clip(np.rint(planar * 32768.0), -32768, 32767)
+    samples: Samples = whole.astype(np.int16)
+    return samples
+
+
+def _mono(data: Samples) -> Samples:
+    """(channels, samples) averaged to one channel."""
+    mean: Samples = np.rint(data.astype(np.int32).mean(axis=0)).astype(np.int16)
+    return mean
+
+
+_LIBRARY: dict[str, tuple[str, int, int | None]] = {
+    "G722": ("g722", 16_000, None),
+    "OPUS": ("opus", 48_000, None),
+    "G729": ("g729", 8_000, 10),
+    "GSM": ("gsm", 8_000, 33),
+}
+
+
+def make_decoder(codec: Codec) -> Decoder | None:
+    """A fresh decoder for a payload format, or None where memcon knows none."""
+    if codec.name == "PCMU":
+        return TableDecoder(MULAW, codec.clock_rate)
+    if codec.name == "PCMA":
+        return TableDecoder(ALAW, codec.clock_rate)
+    if codec.name == "L16":
+        return LinearDecoder(codec.clock_rate, codec.channels)
+    if codec.name in _LIBRARY:
+        return LibraryDecoder(*_LIBRARY[codec.name])
+    return None
+
+
+def resample(samples: Samples, rate: int, wanted: int) -> Samples:
+    """Samples at another rate (Hz), the first staying the first; FFmpeg's default filter."""
+    if rate == wanted or not len(samples):
+        return samples
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=wanted)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None, :]), format="s16", layout="mono")
+    frame.sample_rate = rate
+    out = [*resampler.resample(frame), *resampler.resample(None)]
+    return np.concatenate([part.to_ndarray()[0] for part in out])

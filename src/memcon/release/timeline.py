@@ -1,0 +1,200 @@
+"""Where each RTP packet of a stream belongs in the call: order, duplicates, gaps, restarts.
+
+A packet's place is its RTP timestamp, unwrapped, tied to the recorder's clock by the least delayed
+packet of the first five seconds (least transit, RFC 3550 §6.4.1): network jitter does not move audio,
+gaps keep their true length, and a sender's clock drift is left as it is. A stream is placed anew where
+its sender starts anew: another SSRC, another clock rate, sequence numbers far back, or a timestamp that
+no longer fits the arrivals (a sender that stops counting during a hold).
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+NS = 1_000_000_000
+RESYNC_NS = 500_000_000
+"""A timestamp that is off its arrival by more than this, for good, starts a new run."""
+WINDOW = 250
+"""Packets looked at for the least delayed one: five seconds at 20 ms."""
+MISORDER = 1000
+"""A sequence number further back than this is a restart, not a late packet."""
+
+Ints: TypeAlias = "NDArray[np.int64]"
+
+
+class PacketStore:
+    """The packets of one stream in order of arrival, packed: 12 bytes a packet beside its own."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.arrivals = array("q")
+        self.lengths = array("q")
+
+    def add(self, since: int, packet: memoryview | bytes) -> None:
+        """Append one packet; `since` in ns since the call's start."""
+        self.data += packet
+        self.arrivals.append(since)
+        self.lengths.append(len(packet))
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The RTP headers of a stream's valid packets (RFC 3550 §5.1), as arrays over the packets.
+
+    `start` and `end` bound the payload, in bytes of the store; padding and extension are outside.
+    """
+
+    since: Ints
+    payload_type: Ints
+    sequence: Ints
+    timestamp: Ints
+    ssrc: Ints
+    start: Ints
+    end: Ints
+
+
+def read_headers(store: PacketStore) -> tuple[Headers, int]:
+    """Headers of all packets that are RTP, and the number of those that are not."""
+    raw = np.frombuffer(bytes(store.data) + bytes(12), dtype=np.uint8)
+    lengths = np.frombuffer(store.lengths, dtype=np.int64)
+    arrivals = np.frombuffer(store.arrivals, dtype=np.int64)
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    head = raw[begins[:, None] + np.arange(12)].astype(np.int64)
+    start = begins + 12 + 4 * (head[:, 0] & 15)
+    extended = (head[:, 0] & 16) != 0
+    at = np.minimum(start, len(raw) - 4)
+    words = (raw[at + 2].astype(np.int64) << 8) | raw[at + 3]
+    extension_fits = ~extended | (start + 4 <= ends)
+    start = np.where(extended, start + 4 + 4 * words, start)
+    last = raw[np.maximum(ends - 1, 0)].astype(np.int64)
+    padding = np.where((head[:, 0] & 32) != 0, last, 0)
+    valid = (lengths >= 12) & (head[:, 0] >> 6 == 2) & extension_fits & (start + padding <= ends)
+    headers = Headers(
+        arrivals[valid],
+        (head[:, 1] & 127)[valid],
+        ((head[:, 2] << 8) | head[:, 3])[valid],
+        ((head[:, 4] << 24) | (head[:, 5] << 16) | (head[:, 6] << 8) | head[:, 7])[valid],
+        ((head[:, 8] << 24) | (head[:, 9] << 16) | (head[:, 10] << 8) | head[:, 11])[valid],
+        start[valid],
+        (ends - padding)[valid],
+    )
+    return headers, int(len(lengths) - valid.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Packets of one sender that share one anchor, in playing order.
+
+    Packet i starts `ticks[i]` clock ticks after the call's instant `anchor` (ns since its start, may be
+    negative); `packets` are indexes into the headers.
+    """
+
+    ssrc: int
+    clock_rate: int
+    anchor: int
+    ticks: Ints
+    packets: Ints
+
+
+@dataclass(slots=True)
+class Placed:
+    """One stream's runs, and what was left out of them, in packets."""
+
+    runs: list[Run] = field(default_factory=list)
+    duplicates: int = 0
+    reordered: int = 0
+    stray: int = 0
+
+
+def place(headers: Headers, clock_rate: Callable[[int], int | None]) -> Placed:
+    """Place all packets whose payload type has a clock rate (Hz); the others are no audio."""
+    placed = Placed()
+    rates = {int(pt): clock_rate(int(pt)) for pt in np.unique(headers.payload_type)}
+    clocks = np.array([rates[int(pt)] or 0 for pt in headers.payload_type], dtype=np.int64)
+    for packets, extended in _senders(headers, placed):
+        keep = clocks[packets] > 0
+        packets, extended = packets[keep], extended[keep]
+        order = np.argsort(extended, kind="stable")
+        packets, extended = packets[order], extended[order]
+        if not len(packets):
+            continue
+        for part in np.split(packets, np.flatnonzero(np.diff(clocks[packets])) + 1):
+            _runs(headers, part, int(clocks[part[0]]), placed)
+    placed.runs.sort(key=lambda run: run.anchor)
+    return placed
+
+
+def _senders(headers: Headers, placed: Placed) -> Iterator[tuple[Ints, Ints]]:
+    """(packets, extended sequence numbers) of each sender, first arrivals only, in order of arrival."""
+    for ssrc in dict.fromkeys(headers.ssrc.tolist()):
+        members = np.flatnonzero(headers.ssrc == ssrc)
+        highest = int(headers.sequence[members[0]]) + 0x10000
+        seen: set[int] = set()
+        packets, extended = array("q"), array("q")
+        for index in members.tolist():
+            delta = ((int(headers.sequence[index]) - highest + 0x8000) & 0xFFFF) - 0x8000
+            if delta < -MISORDER:
+                yield np.array(packets, dtype=np.int64), np.array(extended, dtype=np.int64)
+                seen, packets, extended = set(), array("q"), array("q")
+                highest, delta = int(headers.sequence[index]) + 0x10000, 0
+            number = highest + delta
+            if number in seen:
+                placed.duplicates += 1
+                continue
+            if number < highest:
+                placed.reordered += 1
+            seen.add(number)
+            highest = max(highest, number)
+            packets.append(index)
+            extended.append(number)
+        yield np.array(packets, dtype=np.int64), np.array(extended, dtype=np.int64)
+
+
+def _runs(headers: Headers, packets: Ints, clock: int, placed: Placed) -> None:
+    """Cut packets in sequence order into runs with one anchor each."""
+    stamps = headers.timestamp[packets]
+    steps = ((np.diff(stamps) + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+    ticks = np.concatenate(([0], np.cumsum(steps))).astype(np.int64)
+    transit = headers.since[packets] - ticks * NS // clock
+    start = 0
+    while start < len(packets):
+        anchor = _least(transit, start)
+        end, strays = _run_end(transit, start, anchor)
+        kept = np.setdiff1d(np.arange(start, end), strays)
+        placed.stray += len(strays)
+        placed.runs.append(Run(int(headers.ssrc[packets[0]]), clock, anchor, ticks[kept], packets[kept]))
+        start = end
+
+
+def _least(transit: Ints, start: int) -> int:
+    """The least transit of the window from `start` on, not looking past a step to an earlier anchor."""
+    window = transit[start : start + WINDOW]
+    falls = np.flatnonzero(np.diff(window) < -RESYNC_NS)
+    # A first packet that was itself held up falls back to the others at once: look past that.
+    cut = next((int(at) + 1 for at in falls if at + 1 >= WINDOW // 10), len(window))
+    return int(window[:cut].min())
+
+
+def _run_end(transit: Ints, start: int, anchor: int) -> tuple[int, list[int]]:
+    """Where the run that begins at `start` ends, and the packets in it that fit nowhere."""
+    strays: list[int] = []
+    off = np.flatnonzero(np.abs(transit[start:] - anchor) > RESYNC_NS) + start
+    for at in off.tolist():
+        if transit[at] > anchor:
+            if _least(transit, at) - anchor > RESYNC_NS:  # late for good, not held up on the way
+                return at, strays
+        elif np.median(transit[at : at + 5]) - anchor < -RESYNC_NS:
+            return at, strays
+        else:
+            strays.append(at)
+    return len(transit), strays

@@ -1,0 +1,91 @@
+"""SQLite databases that can be made again from files: opened one way, WAL, one writer at a time.
+
+`synchronous=NORMAL`: a power cut may lose the last transactions, never the database; what is indexed
+here is found again in the files.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from memcon.errors import MachineError
+from memcon.store.durable import make_dirs
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_MS = 10_000
+"""How long a writer waits for another before it gives up, in ms."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    f"busy_timeout={BUSY_MS}",
+    "cache_size=-32000",
+    "temp_store=MEMORY",
+)
+
+
+class Database:
+    """One SQLite file, usable from several threads and processes. Close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        make_dirs(path.parent)
+        self.path = path
+        self._engine: Engine = create_engine(f"sqlite:///{path}", pool_size=4, max_overflow=16)
+        event.listen(self._engine, "connect", _prepare)
+        with self._errors("opening"), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA user_version")
+        path.chmod(0o600)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection whose reads see one state of the database."""
+        with self._errors("reading"), self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: all of it stands when the block ends, none of it when it raises."""
+        with self._errors("writing"), self._engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise MachineError(
+                f"{doing} {self.path}: {error.orig}",
+                cure="If it is damaged, remove it and run memcon rebuild: it is an index over files",
+            ) from error
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    """Set a new connection up; transactions are begun by hand, so that writers never deadlock upgrading."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
