@@ -18,6 +18,7 @@ from memcon.tlog.note import (
     Note,
     Signature,
     SignatureError,
+    VerifierKey,
 )
 from memcon.tlog.policy import MAX_LINES, MAX_POLICY_SIZE, Group, Policy, PolicyError, Witness
 
@@ -134,6 +135,10 @@ class TestFormat:
             parsed("log example\nquorum none\n", overlap=False)
         with pytest.raises(PublicKeyError, match="key id"):
             parsed(f"log {str(LOG.key).replace(ORIGIN, 'other')}\nquorum none\n", overlap=False)
+
+        weak = VerifierKey(ORIGIN, ED25519, b"\1" + bytes(31))
+        with pytest.raises(PublicKeyError, match="small order"):
+            parsed(f"log {weak}\nquorum none\n", overlap=False)
 
     def test_limits(self) -> None:
         with pytest.raises(PolicyError, match="longer than"):
@@ -293,6 +298,12 @@ class TestTimes:
         assert OPERATORS.blocking({"w0pq", "w1"})  # one key speaks for its operator
         assert not OPERATORS.blocking({"w0", "w0pq"})
         assert parsed(lines(1) + "quorum w0\n").blocking({"w0"})
+
+    def test_at_the_top_any_means_several_operators(self) -> None:
+        loose = parsed(lines(2) + "group g any w0 w1\nquorum g\n", overlap=False)
+        assert loose.satisfied({"w1"})
+        assert not loose.blocking({"w0"})
+        assert loose.blocking({"w0", "w1"})
 
     def test_a_policy_without_witnesses(self) -> None:
         none = parsed(f"log {LOG.key}\nquorum none\n", overlap=False)

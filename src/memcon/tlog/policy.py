@@ -167,7 +167,7 @@ class Policy:
 
     def blocking(self, names: Collection[str]) -> bool:
         """Whether no quorum can be made without one of these witnesses, each operator counted once."""
-        return self.quorum is not None and _blocks(self.quorum, names)
+        return self.quorum is not None and _blocks(self.quorum, names, top=True)
 
     def evaluate(self, note: Note) -> Verdict:
         """Check a log's note: its own signature and its cosignatures.
@@ -207,12 +207,12 @@ def _age(node: Node, latest: dict[str, int]) -> int | None:
     return sorted(times, reverse=True)[liars] if len(times) > liars else None
 
 
-def _blocks(node: Node, names: Collection[str]) -> bool:
+def _blocks(node: Node, names: Collection[str], *, top: bool = False) -> bool:
     if isinstance(node, Witness):
         return node.name in names
     blocked = sum(_blocks(member, names) for member in node.members)
     # For an operator inside a group, one key speaks for all of them.
-    needed = 1 if node.is_operator() else len(node.members) - node.threshold + 1
+    needed = 1 if node.is_operator() and not top else len(node.members) - node.threshold + 1
     return blocked >= needed
 
 

@@ -210,32 +210,28 @@ class TileReader:
     def _hashes(self, level: int, number: int) -> list[bytes]:
         key = level, number
         if key not in self._tiles:
-            tile = self._tile(level, number)
-            data = self._read(tile, lambda width: width * HASH_SIZE)
+            tile, source, data = self._read(level, number)
+            if len(data) != source.width * HASH_SIZE:
+                problem = f"{len(data)} bytes, not {source.width * HASH_SIZE}"
+                raise TileError(source.path, problem, where="length")
             if len(self._tiles) >= _TILES_KEPT:
                 self._tiles.clear()
-            self._tiles[key] = [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+            self._tiles[key] = [
+                data[at : at + HASH_SIZE] for at in range(0, tile.width * HASH_SIZE, HASH_SIZE)
+            ]
         return self._tiles[key]
 
-    def _tile(self, level: int, number: int) -> Tile:
-        return Tile(level, number, min(WIDTH, level_size(level, self.size) - number * WIDTH))
-
-    def _read(self, tile: Tile, length: Callable[[int], int]) -> bytes:
-        for source in dict.fromkeys((tile, tile.full())):
-            data = self._fetch(source.path)
-            if data is not None:
-                if len(data) != length(source.width):
-                    problem = f"{len(data)} bytes, not {length(source.width)}"
-                    raise TileError(source.path, problem, where="length")
-                return data[: length(tile.width)]
-        raise TileError(tile.path, "not there", where="path")
-
     def _bundle(self, number: int) -> list[bytes]:
-        tile = self._tile(ENTRIES, number)
+        tile, source, data = self._read(ENTRIES, number)
+        return decode_bundle(data, source.width)[: tile.width]
+
+    def _read(self, level: int, number: int) -> tuple[Tile, Tile, bytes]:
+        """The tile as this size has it, the one that is there (it or the full one), and its bytes."""
+        tile = Tile(level, number, min(WIDTH, level_size(level, self.size) - number * WIDTH))
         for source in dict.fromkeys((tile, tile.full())):
             data = self._fetch(source.path)
             if data is not None:
-                return decode_bundle(data, source.width)[: tile.width]
+                return tile, source, data
         raise TileError(tile.path, "not there", where="path")
 
 
