@@ -271,7 +271,7 @@ def read_sealed(data: bytes | memoryview, magic: bytes, call: int | None = None)
         expected += 1
 
 
-def encode_record_file(commitment: bytes, ciphertext: bytes) -> bytes:
+def encode_record_file(commitment: bytes, ciphertext: bytes | memoryview) -> bytes:
     """`record.mcr` of an ended call (FORMATS §13)."""
     return _RECORD.pack(RECORD_MAGIC, commitment) + ciphertext
 
