@@ -1,0 +1,113 @@
+"""The command line: `memcon-verify [log|call|object|slots] TARGET`.
+
+Exit codes: 0 nothing found; 1 findings; 2 wrong usage, or the target cannot be read; 3 nothing
+found, but with a limit that the report names (no key was given).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memcon import __version__
+from memcon.errors import MemconError, UsageError
+from memcon.verify.bundle import verify_bundle
+from memcon.verify.findings import EXIT_UNREADABLE
+from memcon.verify.keys import trust
+from memcon.verify.log import verify_log
+from memcon.verify.words import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memcon.verify.findings import Report
+
+KINDS = ("log", "call", "object", "slots")
+_MAX_SMALL = 1 << 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; docs/VERIFYING.md shows them in use."""
+    p = argparse.ArgumentParser(
+        prog="memcon-verify",
+        description="Check a log, a call's bundle, a vault object or slot records of memcon, offline.",
+        epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit.",
+    )
+    p.add_argument("--version", action="version", version=f"memcon-verify {__version__}")
+    p.add_argument(
+        "what",
+        nargs="+",
+        metavar="[KIND] TARGET",
+        help="KIND is log, call, object or slots; without it, it is told from TARGET: a bundle, "
+        "a directory, or the http(s) address of a log",
+    )
+    p.add_argument(
+        "--key", action="append", default=[], metavar="VKEY", help="a key of the log that you trust"
+    )
+    p.add_argument(
+        "--policy", type=Path, metavar="FILE", help="a tlog-policy with the log's keys, and witnesses"
+    )
+    p.add_argument("--json", action="store_true", help="the report as JSON")
+    p.add_argument(
+        "--audio", type=Path, metavar="DIR", help="write the audio of a call there, one WAV a stream"
+    )
+    p.add_argument("--log", metavar="LOG", help="slots: the log whose beats they must lead to")
+    p.add_argument(
+        "--structure-key", type=Path, metavar="FILE", help="slots: the 32 bytes of the structure key"
+    )
+    p.add_argument("--quiet", action="store_true", help="say nothing; the exit code tells")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and return the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        report = _verify(args)
+    except (MemconError, OSError) as error:
+        sys.stderr.write(f"memcon-verify: {error}\n")
+        return EXIT_UNREADABLE
+    if args.json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    elif not args.quiet:
+        sys.stdout.write(to_text(report))
+    return report.exit_code
+
+
+def _verify(args: argparse.Namespace) -> Report:
+    if len(args.what) > 2 or (len(args.what) == 2 and args.what[0] not in KINDS):
+        raise UsageError(f"KIND is one of {', '.join(KINDS)}, then one TARGET")
+    target = args.what[-1]
+    kind = args.what[0] if len(args.what) == 2 else guess(target)
+    trusted = trust(args.key, None if args.policy is None else _small(args.policy))
+    progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
+    if kind == "log":
+        return verify_log(target, trusted, progress=progress)
+    with Path(target).open("rb") as file:
+        if not Path(target).stat().st_size:
+            raise UsageError(f"{target} is empty")
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return verify_bundle(data, trusted, target=target, audio_to=args.audio, progress=progress)
+
+
+def guess(target: str) -> str:
+    """What TARGET is, by its look: an address, a directory, a file."""
+    if "://" in target:
+        return "log"
+    path = Path(target)
+    if path.is_dir():
+        return "object" if (path / "0=ocfl_object_1.1").exists() else "log"
+    return "call"
+
+
+def _small(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_SMALL)
+
+
+def _progress(done: int, total: int) -> None:
+    sys.stderr.write(f"\r{done * 100 // max(total, 1):3d} %\r")

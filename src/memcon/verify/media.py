@@ -1,0 +1,233 @@
+"""The seconds of a call: blocks, commitments, segment hashes (FORMATS §6, §7 and §14).
+
+One pass over `media.mcb`. This is the only code here that is written for speed: it sees every
+packet of the call, so it reads fields with prepared structs straight from the buffer.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from hashlib import sha256
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from memcon.record.hashing import tag
+from memcon.record.opened import MEDIA_MAGIC
+from memcon.record.segment import (
+    BLOCK_HEAD,
+    BLOCK_MAGIC,
+    BLOCK_NS,
+    BLOCKS_A_SEGMENT,
+    KIND_RTCP,
+    KIND_RTP,
+    NS,
+    segment_hash,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memcon.verify.container import Buffer
+
+_FILE = Struct(">8sQ")
+FILE_HEAD = _FILE.size
+_SEGMENT = Struct(">II32sI")
+_LISTED = Struct(">HBBB")
+_U32 = Struct(">I")
+_BLOCK = Struct(">8sIHBBIIII")
+_ENTRY = Struct(">HBB32s")
+_BLOCK_TAG = tag("block")
+_BLOCKS_TAG = tag("blocks")
+_HEAD_OF_ROOT = Struct(">II")
+_RTP = Struct(">HxxI")
+# Which first 16 bits make an RTP packet: version 2, and a second byte that RFC 5761 section 4 does not
+# keep for RTCP on the same port.
+_IS_RTP = bytes(head >> 14 == 2 and not 192 <= head & 0xFF <= 223 for head in range(1 << 16))
+_SMALL = 64
+_TABLES: dict[int, Struct] = {}
+_STAMPS: dict[tuple[int, int], Struct] = {}
+
+Problem = tuple[str, str, int, "int | None"]
+"""code, text, second, stream."""
+
+
+class _TornError(Exception):
+    """The bytes end, or stop making sense, at `at`."""
+
+    def __init__(self, problem: str, at: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.at = at
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a pass over the media found. `offsets[n]` is where second n begins; the last is the end.
+
+    `streams[n]` are the streams that have a block in second n: {stream: packets, or -1 if one of its
+    blocks is withheld}.
+    """
+
+    call: int = -1
+    hashes: list[bytes] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    streams: list[dict[tuple[int, int], int]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    torn: tuple[str, int] | None = None
+    shown: int = 0
+    withheld: int = 0
+    packets: int = 0
+    late: int = 0
+
+    def second_at(self, place: int) -> int | None:
+        """The second whose bytes hold `place`, or None for the file's head."""
+        second = bisect_right(self.offsets, place) - 1
+        return None if second < 0 else min(second, len(self.hashes))
+
+
+def scan(data: Buffer, progress: Callable[[int, int], None] | None = None) -> Scan:
+    """Read all seconds, compute their hashes, and note whatever contradicts itself. Never raises."""
+    view, result = memoryview(data), Scan()
+    if len(view) < _FILE.size:
+        result.torn = "shorter than its head", 0
+        return result
+    magic, result.call = _FILE.unpack_from(view)
+    if magic != MEDIA_MAGIC:
+        result.torn = f"does not begin with {MEDIA_MAGIC!r}", 0
+    at, end = _FILE.size, len(view)
+    while at < end:
+        result.offsets.append(at)
+        try:
+            at = _second(result, view, at, end)
+        except _TornError as torn:
+            result.torn = torn.problem, torn.at
+            break
+        if progress is not None and not len(result.hashes) % 64:
+            progress(at, end)
+    result.offsets.append(at)
+    return result
+
+
+def _second(result: Scan, view: memoryview, at: int, end: int) -> int:
+    """Read one second at `at`, add its hash; the place after it."""
+    n = len(result.hashes)
+    if end - at < _SEGMENT.size:
+        raise _TornError("ends within the head of a second", at)
+    number, ct_length, ct_hash, blocks = _SEGMENT.unpack_from(view, at)
+    if number != n:
+        result.problems.append(("media-number", f"is numbered {number}", n, None))
+    at += _SEGMENT.size
+    streams: dict[tuple[int, int], int] = {}
+    parts = [_BLOCKS_TAG, _HEAD_OF_ROOT.pack(n, blocks)]
+    before = (-1, 0, 0)
+    for _ in range(blocks):
+        if end - at < 37:
+            raise _TornError("ends within a block's entry", at)
+        stream, position, kind, is_open = _LISTED.unpack_from(view, at)
+        here = stream, position, kind
+        if here <= before:
+            result.problems.append(("media-order", f"position {position} is out of order", n, stream))
+        before = here
+        if is_open == 1:
+            start = at + 41
+            if start > end:
+                raise _TornError("ends within a block's entry", at)
+            stop = start + _U32.unpack_from(view, at + 37)[0]
+            if stop > end:
+                raise _TornError("a block's length leads past the end", at + 37)
+            block = view[start:stop]
+            commitment = sha256(b"".join((_BLOCK_TAG, view[at + 5 : at + 37], block))).digest()
+            packets = _block(result, n, here, block)
+            key = stream, kind
+            seen = streams.get(key, 0)
+            streams[key] = -1 if seen < 0 else seen + packets
+            result.shown += 1
+            at = stop
+        elif is_open == 0:
+            commitment = bytes(view[at + 5 : at + 37])
+            streams[stream, kind] = -1
+            result.withheld += 1
+            at += 37
+        else:
+            raise _TornError("a block is neither shown nor withheld", at + 4)
+        parts.append(_ENTRY.pack(stream, position, kind, commitment))
+    root = sha256(b"".join(parts)).digest()
+    result.hashes.append(segment_hash(n, ct_length, root, ct_hash))
+    result.streams.append(streams)
+    return at
+
+
+def _block(result: Scan, second: int, here: tuple[int, int, int], block: memoryview) -> int:
+    """Check a shown block against its place and itself; its number of packets."""
+    size = len(block)
+    if size < BLOCK_HEAD:
+        result.problems.append(("media-block", "is shorter than a block's head", second, here[0]))
+        return 0
+    magic, segment, stream, position, kind, n, least, greatest, zero = _BLOCK.unpack_from(block)
+    if magic != BLOCK_MAGIC or zero or not n or kind not in (KIND_RTP, KIND_RTCP):
+        result.problems.append(("media-block", "has no head of a block", second, here[0]))
+        return 0
+    if (segment, stream, position, kind) != (second, *here) or position >= BLOCKS_A_SEGMENT:
+        text = f"says second {segment}, stream {stream}, position {position}, kind {kind}"
+        result.problems.append(("media-block", text, second, here[0]))
+    body = BLOCK_HEAD + 10 * n
+    if body > size:
+        result.problems.append(("media-block", f"has no room for {n} packets", second, stream))
+        return 0
+    table = _TABLES.get(n) or _table(n)
+    values = table.unpack_from(block, BLOCK_HEAD)
+    arrivals, lengths = values[:n], values[n:]
+    if body + sum(lengths) != size:
+        result.problems.append(("media-block", "its packets do not fill it", second, stream))
+        return 0
+    result.packets += n
+    begin = segment * NS + position * BLOCK_NS
+    if max(arrivals) >= begin + BLOCK_NS:
+        result.problems.append(("media-arrival", f"in the block at {position * 200} ms", second, stream))
+    if min(arrivals) < begin:
+        result.late += sum(arrival < begin for arrival in arrivals)
+    stamps = _stamps(block, body, lengths) if kind == KIND_RTP else ()
+    if (least, greatest) != (_range(stamps) if stamps else (0, 0)):
+        text = f"says {least} to {greatest} in the block at {position * 200} ms"
+        result.problems.append(("media-timestamps", text, second, stream))
+    return int(n)
+
+
+def _table(n: int) -> Struct:
+    table = Struct(f">{n}Q{n}H")
+    if n <= _SMALL:
+        _TABLES[n] = table
+    return table
+
+
+def _stamps(block: memoryview, at: int, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """The RTP timestamps of the packets that are RTP: whole fixed headers, no RTCP."""
+    n, length = len(lengths), lengths[0]
+    if length >= 12 and n <= _SMALL and lengths.count(length) == n:
+        # The usual block: packets of one length, read in one go.
+        key = n, length
+        together = _STAMPS.get(key)
+        if together is None:
+            together = _STAMPS[key] = Struct(">" + f"HxxI{length - 8}x" * n)
+        values = together.unpack_from(block, at)
+        if all(map(_IS_RTP.__getitem__, values[::2])):
+            return values[1::2]
+    stamps = []
+    for length in lengths:
+        if length >= 12:
+            first, stamp = _RTP.unpack_from(block, at)
+            if _IS_RTP[first]:
+                stamps.append(stamp)
+        at += length
+    return tuple(stamps)
+
+
+def _range(stamps: tuple[int, ...]) -> tuple[int, int]:
+    """Least and greatest by serial arithmetic (RFC 1982), relative to the first."""
+    least, greatest = min(stamps), max(stamps)
+    if greatest - least < 1 << 31:
+        return least, greatest
+    first = stamps[0]
+    relative = [((stamp - first + (1 << 31)) & 0xFFFFFFFF) - (1 << 31) for stamp in stamps]
+    return (first + min(relative)) & 0xFFFFFFFF, (first + max(relative)) & 0xFFFFFFFF

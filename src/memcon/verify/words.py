@@ -1,0 +1,84 @@
+"""The report in plain words: what was checked, what was found, and last what was not checked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from memcon import __version__
+from memcon.verify.findings import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memcon.verify.findings import Finding, Report
+
+MAX_SPANS = 24
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`1 second`, `1,204 seconds`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def utc(wall_ns: int) -> str:
+    """ISO 8601 in UTC to the second, or the plain number where no calendar reaches."""
+    try:
+        return datetime.fromtimestamp(wall_ns // 1_000_000_000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{wall_ns} ns after 1970"
+
+
+def span(first: int, last: int) -> str:
+    """`second 4`, `seconds 4 to 9`."""
+    return f"second {first}" if first == last else f"seconds {first} to {last}"
+
+
+def to_text(report: Report) -> str:
+    """The report for a reader, ending in a newline."""
+    lines = [f"memcon-verify {__version__}: {report.kind} {report.target}", "", report.headline]
+    lines += _section("Checked", report.checked)
+    lines += _section("Found", [_finding(one) for one in report.findings] + _more(report) or ["Nothing."])
+    lines += _section("Stated by the log", [f"{key}: {_value(value)}" for key, value in report.facts.items()])
+    lines += _section("Sealed", _spans(report.seconds))
+    lines += _section("Limits of this check", report.limits)
+    lines += _section("Not checked, and not proved by this", report.not_checked)
+    return "\n".join(lines) + "\n"
+
+
+def _section(title: str, items: Sequence[str]) -> list[str]:
+    return ["", title, *(f"  - {item}" for item in items)] if items else []
+
+
+def _finding(one: Finding) -> str:
+    place = [one.where]
+    if one.second is not None:
+        place.append(span(one.second, one.second if one.through is None else one.through))
+    if one.stream is not None:
+        place.append(f"stream {one.stream}")
+    return f"{one.severity} [{one.code}] {', '.join(place)}: {one.text}"
+
+
+def _more(report: Report) -> list[str]:
+    return [
+        f"{CODES[code].severity} [{code}]: {n:,} more like these" for code, n in sorted(report.more.items())
+    ]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(_value(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items()) or "none"
+    return "none known" if value is None else str(value)
+
+
+def _spans(seconds: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"{span(s['first'], s['last'])} by beat {s['beat']}, slot from {s['slot_start']} to {s['slot_end']} "
+        f"({s['clock']}): {s['state']}"
+        for s in seconds[:MAX_SPANS]
+    ]
+    if len(seconds) > MAX_SPANS:
+        lines.append(f"and {len(seconds) - MAX_SPANS} more spans (--json shows them all)")
+    return lines
