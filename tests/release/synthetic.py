@@ -139,7 +139,7 @@ def _seal_event(key: bytes, event: segment.Event) -> segment.Sealed:
 def record_of(c: Call) -> dict[str, Any]:
     """The call in words, as sealing writes it into record.mcr."""
     return {
-        "number": c.number,
+        "call": c.number,
         "handle": bytes([c.number]).hex() * 32,
         "mode": "siprec",
         "line": c.line,

@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
 from memcon.errors import LocalError
+from memcon.wire.g711 import ALAW, ULAW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,25 +21,6 @@ if TYPE_CHECKING:
     from memcon.wire.codec import Codec
 
 Samples: TypeAlias = "NDArray[np.int16]"
-
-
-def _mulaw_table() -> Samples:
-    """ITU-T G.711 table 2a/2b: byte to 16-bit linear."""
-    code = ~np.arange(256) & 255
-    magnitude = ((((code & 15) << 3) + 132) << ((code >> 4) & 7)) - 132
-    return np.where(code & 128, -magnitude, magnitude).astype(np.int16)
-
-
-def _alaw_table() -> Samples:
-    """ITU-T G.711 table 1a/1b: byte to 16-bit linear."""
-    code = np.arange(256) ^ 0x55
-    exponent, mantissa = (code >> 4) & 7, (code & 15) << 4
-    magnitude = np.where(exponent == 0, mantissa + 8, (mantissa + 264) << np.maximum(exponent - 1, 0))
-    return np.where(code & 128, magnitude, -magnitude).astype(np.int16)
-
-
-MULAW = _mulaw_table()
-ALAW = _alaw_table()
 
 
 class Decoder(Protocol):
@@ -70,10 +52,8 @@ class LinearDecoder:
         self._channels = channels
 
     def decode(self, payload: bytes) -> Samples:
-        size = 2 * self._channels
-        if len(payload) % size:
-            raise ValueError(f"{len(payload)} bytes are no whole samples of {size} bytes")
-        samples = np.frombuffer(payload, dtype=">i2").reshape(-1, self._channels)
+        whole = len(payload) // (2 * self._channels) * self._channels
+        samples = np.frombuffer(payload, dtype=">i2", count=whole).reshape(-1, self._channels)
         return _mono(samples.T.astype(np.int16))
 
 
@@ -132,7 +112,7 @@ _LIBRARY: dict[str, tuple[str, int, int | None]] = {
 def make_decoder(codec: Codec) -> Decoder | None:
     """A fresh decoder for a payload format, or None where memcon knows none."""
     if codec.name == "PCMU":
-        return TableDecoder(MULAW, codec.clock_rate)
+        return TableDecoder(ULAW, codec.clock_rate)
     if codec.name == "PCMA":
         return TableDecoder(ALAW, codec.clock_rate)
     if codec.name == "L16":

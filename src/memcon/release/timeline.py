@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from memcon.wire.rtp import parse_headers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -63,32 +65,24 @@ class Headers:
 
 
 def read_headers(store: PacketStore) -> tuple[Headers, int]:
-    """Headers of all packets that are RTP, and the number of those that are not."""
-    raw = np.frombuffer(bytes(store.data) + bytes(12), dtype=np.uint8)
-    lengths = np.frombuffer(store.lengths, dtype=np.int64)
-    arrivals = np.frombuffer(store.arrivals, dtype=np.int64)
+    """Headers of all RTP packets, and the number of packets that are neither RTP nor multiplexed RTCP."""
+    lengths = np.array(store.lengths, dtype=np.int64)
     ends = np.cumsum(lengths)
-    begins = ends - lengths
-    head = raw[begins[:, None] + np.arange(12)].astype(np.int64)
-    start = begins + 12 + 4 * (head[:, 0] & 15)
-    extended = (head[:, 0] & 16) != 0
-    at = np.minimum(start, len(raw) - 4)
-    words = (raw[at + 2].astype(np.int64) << 8) | raw[at + 3]
-    extension_fits = ~extended | (start + 4 <= ends)
-    start = np.where(extended, start + 4 + 4 * words, start)
-    last = raw[np.maximum(ends - 1, 0)].astype(np.int64)
-    padding = np.where((head[:, 0] & 32) != 0, last, 0)
-    valid = (lengths >= 12) & (head[:, 0] >> 6 == 2) & extension_fits & (start + padding <= ends)
-    headers = Headers(
-        arrivals[valid],
-        (head[:, 1] & 127)[valid],
-        ((head[:, 2] << 8) | head[:, 3])[valid],
-        ((head[:, 4] << 24) | (head[:, 5] << 16) | (head[:, 6] << 8) | head[:, 7])[valid],
-        ((head[:, 8] << 24) | (head[:, 9] << 16) | (head[:, 10] << 8) | head[:, 11])[valid],
-        start[valid],
-        (ends - padding)[valid],
+    rows = parse_headers(
+        np.frombuffer(bytes(store.data), dtype=np.uint8), ends - lengths, lengths.astype(np.uint16)
     )
-    return headers, int(len(lengths) - valid.sum())
+    valid = rows["valid"]
+    start = rows["payload_offset"][valid]
+    headers = Headers(
+        np.array(store.arrivals, dtype=np.int64)[valid],
+        rows["payload_type"][valid].astype(np.int64),
+        rows["sequence"][valid].astype(np.int64),
+        rows["timestamp"][valid].astype(np.int64),
+        rows["ssrc"][valid].astype(np.int64),
+        start,
+        start + rows["payload_length"][valid],
+    )
+    return headers, int((~valid & ~rows["rtcp"]).sum())
 
 
 @dataclass(frozen=True, slots=True)
