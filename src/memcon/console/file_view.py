@@ -1,0 +1,124 @@
+"""Files that leave the console: audio to hear, a call to take away, the public log, the verifier."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.routing import BaseRoute, Route
+
+from memcon.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from memcon.console.deps import FileKind
+    from memcon.console.render import Pages
+
+TYPES: dict[str, str] = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "pcap": "application/vnd.tcpdump.pcap",
+    "bundle": "application/zip",
+}
+KINDS: tuple[FileKind, ...] = ("bundle", "pcap", "flac", "wav")
+_LANE = re.compile(r"all|[A-Z]{1,2}\Z")
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+FOREVER = "public, max-age=31536000, immutable"
+ALWAYS_ASK = "public, no-cache"
+_WHOLE_TILE = re.compile(r"tile/(?:\d+|entries)/(?:x\d{3}/)*\d{3}\Z")
+_PARTIAL_TILE = re.compile(r"tile/(?:\d+|entries)/(?:x\d{3}/)*\d{3}\.p/\d+\Z")
+_STATEMENT = re.compile(r"statement/[0-9a-f]{64}\Z")
+
+
+def log_type(name: str) -> tuple[str, str] | None:
+    """Content type and caching of a file of the log (C2SP tlog-tiles), None for a name that is none.
+
+    What a name can only ever mean one thing is kept for good: whole tiles, partial ones of a stated
+    width, statements by their hash. The checkpoint changes at every beat.
+    """
+    if name == "checkpoint":
+        return "text/plain; charset=utf-8", ALWAYS_ASK
+    if _WHOLE_TILE.match(name) or _PARTIAL_TILE.match(name):
+        return "application/octet-stream", FOREVER
+    if _STATEMENT.match(name):
+        return "application/json", FOREVER
+    return None
+
+
+def routes(pages: Pages) -> list[BaseRoute]:
+    """Audio, downloads, the log, the verifier."""
+    deps = pages.deps
+
+    def may_hear(request: Request) -> None:
+        if not request.state.user.may_hear:
+            raise HTTPException(403, "An overseer sees structure, seals and verdicts; content is for others")
+
+    def known(request: Request) -> tuple[int, str]:
+        number = request.path_params["number"]
+        call = deps.register.call(number) if 0 < number < 2**63 else None
+        if call is None:
+            raise HTTPException(404, f"There is no call {number}")
+        return number, _UNSAFE.sub("-", call.row.display)
+
+    def sent(path: Path, kind: str, name: str | None) -> Response:
+        if not path.is_file():
+            raise HTTPException(404, "The file has not been made, or was removed; it can be made again")
+        return FileResponse(
+            path, media_type=TYPES[kind], filename=name, headers={"cache-control": "private, no-cache"}
+        )
+
+    def audio(request: Request) -> Response:
+        may_hear(request)
+        number, _ = known(request)
+        which, kind = request.path_params["which"], request.path_params["kind"]
+        if not _LANE.match(which) or kind not in ("wav", "flac"):
+            raise HTTPException(404, "There is no such audio")
+        try:
+            path = deps.audio.path(number, which, kind)
+        except UsageError as error:
+            raise HTTPException(404, str(error)) from error
+        return sent(path, kind, None)
+
+    def download(request: Request) -> Response:
+        may_hear(request)
+        number, display = known(request)
+        kind = next((kind for kind in KINDS if kind == request.path_params["kind"]), None)
+        if kind is None:
+            raise HTTPException(404, "There is no such file")
+        try:
+            path = deps.exporter.path(number, kind)
+        except UsageError as error:
+            raise HTTPException(404, str(error)) from error
+        return sent(path, kind, f"{display}.{kind}")
+
+    def log(request: Request) -> Response:
+        name = request.path_params["name"]
+        kind = log_type(name)
+        path = deps.log.path(name) if kind else None
+        if kind is None or path is None or not path.is_file():
+            raise HTTPException(404, "The log has no such file")
+        headers = {
+            "cache-control": kind[1],
+            "access-control-allow-origin": "*",
+            "cross-origin-resource-policy": "cross-origin",
+        }
+        return FileResponse(path, media_type=kind[0], headers=headers)
+
+    def verifier(request: Request) -> Response:
+        path = deps.verifier_file
+        if path is None or not path.is_file():
+            raise HTTPException(404, "This installation has no verifier to hand out")
+        return FileResponse(path, media_type="application/octet-stream", filename="memcon-verify.pyz")
+
+    return [
+        Route("/calls/{number:int}/audio/{which}.{kind}", audio),
+        Route("/calls/{number:int}/download/{kind}", download),
+        Route("/log/{name:path}", log),
+        Route("/memcon-verify.pyz", verifier),
+    ]

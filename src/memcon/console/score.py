@@ -1,0 +1,256 @@
+"""The score: a call as systems of one minute, its lanes above, the seal of each second below.
+
+Pure. A lane's second is one of the codes of `deps`; the picture, the sentence of each minute and the
+counts under the score all come from the same codes, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import escape
+
+from memcon.console.deps import DAMAGED, HEARD, HELD, NOTHING, UNSEALED
+from memcon.console.strip import CELL, TICK, runs, svg
+from memcon.console.words import at, count, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from memcon.console.deps import Lane
+
+MINUTE = 60
+WIDTH = CELL * MINUTE
+FIRST_LANE = 36
+LANE_STEP = 46
+SWING = 18  # half the height of the loudest bar
+SEAL_HEIGHT = 16
+_CHARACTER = 6.4  # rough width of one at 12 px: labels that would collide are left to the table
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a call that is not sound: `kind` is hold, lost or unsealed; `lane` a letter or all."""
+
+    start: int
+    end: int
+    kind: str
+    lane: str
+
+    @property
+    def words(self) -> str:
+        """`3 s lost, B`; `hold 31 s`."""
+        length = f"{self.end - self.start} s"
+        if self.kind == "hold":
+            return f"hold {length}" if self.lane == "" else f"hold {length}, {self.lane}"
+        word = "not sealed" if self.kind == "unsealed" else "lost"
+        return f"{length} {word}" if self.lane == "" else f"{length} {word}, {self.lane}"
+
+    @property
+    def sentence(self) -> str:
+        """For a label: `3 s lost on lane B at 4:21`, `hold from 3:02 to 3:33`."""
+        where = f" on lane {self.lane}" if self.lane else ""
+        if self.kind == "hold":
+            return f"hold{where} from {at(self.start)} to {at(self.end)}"
+        word = "not sealed" if self.kind == "unsealed" else "lost"
+        return f"{count(self.end - self.start, 'second')} {word}{where} at {at(self.start)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One system of the score, ready to show. `start` in seconds."""
+
+    start: int
+    at: str
+    picture: Markup
+
+
+def total_seconds(lanes: Sequence[Lane]) -> int:
+    """Seconds of the call: those of its longest lane."""
+    return max((len(lane.seconds) for lane in lanes), default=0)
+
+
+def code_at(lane: Lane, second: int) -> int:
+    """A lane that the record does not yet reach is not sealed there."""
+    return lane.seconds[second] if second < len(lane.seconds) else UNSEALED
+
+
+def sealed_as(codes: Sequence[int]) -> int:
+    """What the seal of one second shows, over all lanes.
+
+    HEARD all that was owed is there, HELD every lane on hold, DAMAGED a lane is missing, NOTHING no
+    lane came, UNSEALED no seal.
+    """
+    if not codes or UNSEALED in codes:
+        return UNSEALED
+    missing = codes.count(NOTHING)
+    if missing == len(codes):
+        return NOTHING
+    if missing:
+        return DAMAGED
+    return HELD if all(code == HELD for code in codes) else HEARD
+
+
+def seal_of(lanes: Sequence[Lane]) -> bytes:
+    """The seal of every second of a call: one code each."""
+    return bytes(
+        sealed_as([code_at(lane, second) for lane in lanes]) for second in range(total_seconds(lanes))
+    )
+
+
+def counts(lanes: Sequence[Lane]) -> str:
+    """`348 seconds: 314 whole, 31 on hold, 3 with one lane lost`: the parts add up."""
+    seal = seal_of(lanes)
+    named = (
+        (HEARD, "whole"),
+        (HELD, "on hold"),
+        (DAMAGED, "with a lane lost"),
+        (NOTHING, "empty"),
+        (UNSEALED, "not sealed"),
+    )
+    parts = [f"{seal.count(code):,} {word}" for code, word in named if code in seal]
+    return f"{count(len(seal), 'second')}: {', '.join(parts)}" if seal else count(0, "second")
+
+
+def gaps(lanes: Sequence[Lane]) -> list[Gap]:
+    """Every stretch that is not sound, in order of time; what all lanes share is said once."""
+    total = total_seconds(lanes)
+    found: list[Gap] = []
+    kinds = ((HELD, "hold"), (NOTHING, "lost"), (UNSEALED, "unsealed"))
+    for code, kind in kinds:
+        flags = [[code_at(lane, second) == code for second in range(total)] for lane in lanes]
+        shared = [all(column) for column in zip(*flags, strict=True)] if flags else []
+        found += [Gap(start, end, kind, "") for start, end, on in runs(shared) if on]
+        if len(lanes) > 1:
+            for lane, own in zip(lanes, flags, strict=True):
+                alone = [mine and not both for mine, both in zip(own, shared, strict=True)]
+                found += [Gap(start, end, kind, lane.letter) for start, end, on in runs(alone) if on]
+    return sorted(found, key=lambda gap: (gap.start, gap.lane, gap.end))
+
+
+def minutes(lanes: Sequence[Lane], *, ended: bool, first: int = 0) -> list[Minute]:
+    """The score from minute `first` on."""
+    total = total_seconds(lanes)
+    all_gaps = gaps(lanes)
+    return [
+        Minute(start, at(start), _draw(lanes, all_gaps, start, total, ended=ended))
+        for start in range(first * MINUTE, total, MINUTE)
+    ]
+
+
+def _draw(lanes: Sequence[Lane], all_gaps: Sequence[Gap], start: int, total: int, *, ended: bool) -> Markup:
+    end = min(start + MINUTE, total)
+    here = [gap for gap in all_gaps if gap.start < end and gap.end > start]
+    parts = [_lane(lane, start, end, _middle(i)) for i, lane in enumerate(lanes)]
+    seal_top = _middle(len(lanes) - 1) + 28
+    parts.append(_seal(lanes, start, end, seal_top))
+    parts += [_gap_marks(gap, lanes, start, end, seal_top) for gap in here]
+    parts.append(_labels(here, start, end, total, ended=ended))
+    text = f"Minute {start // MINUTE}: {_in_words(here, lanes, start, end)}"
+    return svg(WIDTH, seal_top + SEAL_HEIGHT + 2, "".join(parts), text, "w60 score")
+
+
+def _middle(lane: int) -> int:
+    return FIRST_LANE + LANE_STEP * lane
+
+
+def _in_words(here: Sequence[Gap], lanes: Sequence[Lane], start: int, end: int) -> str:
+    if not here:
+        return "all seconds sealed" if lanes else "no lanes"
+    if len(here) > 6:
+        seal = [sealed_as([code_at(lane, s) for lane in lanes]) for s in range(start, end)]
+        whole = seal.count(HEARD) + seal.count(HELD)
+        return f"{whole} of {count(end - start, 'second')} whole, {len(here)} gaps; see the table"
+    return listed(gap.sentence for gap in here)
+
+
+def _lane(lane: Lane, start: int, end: int, middle: int) -> str:
+    sounding = [code_at(lane, second) in (HEARD, DAMAGED) for second in range(start, end)]
+    line = "".join(f"M{s * CELL} {middle}H{e * CELL}" for s, e, on in runs(sounding) if on)
+    bars: list[str] = []
+    for i, on in enumerate(sounding):
+        if on:
+            peak = lane.peaks[start + i] if start + i < len(lane.peaks) else 0
+            half = max(1, round(min(peak, 100) * SWING / 100))
+            bars.append(f"M{i * CELL} {middle - half}h{TICK}v{2 * half}h-{TICK}z")
+    drawn = f'<path class="lane" d="{line}"/>' if line else ""
+    return drawn + (f'<path class="tick" d="{"".join(bars)}"/>' if bars else "")
+
+
+def _seal(lanes: Sequence[Lane], start: int, end: int, top: int) -> str:
+    ticks: list[str] = []
+    grounds: list[str] = []
+    for i, second in enumerate(range(start, end)):
+        codes = [code_at(lane, second) for lane in lanes]
+        code = sealed_as(codes)
+        grounds.append({NOTHING: "", UNSEALED: "base-none"}.get(code, "base"))
+        shape = _seal_shape(code, codes)
+        if shape is not None:
+            ticks.append(f"M{i * CELL} {top + shape[0]}h{TICK}v{shape[1]}h-{TICK}z")
+    lines = "".join(
+        f'<path class="{ground}" d="M{s * CELL} {top + SEAL_HEIGHT}.5H{e * CELL}"/>'
+        for s, e, ground in runs(grounds)
+        if ground
+    )
+    return (f'<path class="tick" d="{"".join(ticks)}"/>' if ticks else "") + lines
+
+
+def _seal_shape(code: int, codes: Sequence[int]) -> tuple[int, int] | None:
+    """(offset from the top, height) of a seal tick; the upper half is lane A, the lower the others."""
+    if code == HEARD:
+        return 0, SEAL_HEIGHT
+    if code == HELD:
+        return SEAL_HEIGHT - 5, 5
+    if code == DAMAGED:
+        return (SEAL_HEIGHT - 7, 7) if codes[0] == NOTHING else (0, 7)
+    return None
+
+
+def _gap_marks(gap: Gap, lanes: Sequence[Lane], start: int, end: int, seal_top: int) -> str:
+    if gap.kind == "unsealed":
+        return ""
+    left = max(gap.start, start) - start
+    right = min(gap.end, end) - start
+    opens, closes = gap.start >= start, gap.end <= end
+    which = [i for i, lane in enumerate(lanes) if gap.lane in ("", lane.letter)]
+    if gap.kind == "hold":
+        lines = "".join(f"M{left * CELL} {_middle(i)}H{right * CELL - 1}" for i in which)
+        top, bottom = (
+            (14, seal_top - 3) if gap.lane == "" else (_middle(which[0]) - 20, _middle(which[0]) + 20)
+        )
+        bars = f"M{left * CELL}.5 {top}V{bottom}" if opens else ""
+        bars += f"M{right * CELL - 1}.5 {top}V{bottom}" if closes else ""
+        return f'<path class="holdline" d="{lines}"/>' + (
+            f'<path class="holdbar" d="{bars}"/>' if bars else ""
+        )
+    wide = (right - left) * CELL
+    arm = 4 if wide >= 3 * CELL else 2
+    drawn = ""
+    for i in which:
+        top = _middle(i) - 20
+        drawn += f"M{left * CELL + arm - 1} {top}.5h-{arm}v39h{arm}" if opens else ""
+        drawn += f"M{right * CELL - arm} {top}.5h{arm}v39h-{arm}" if closes else ""
+    return f'<path class="hollow" d="{drawn}"/>' if drawn else ""
+
+
+def _labels(here: Sequence[Gap], start: int, end: int, total: int, *, ended: bool) -> str:
+    """The words above a system. One that would run into another is left out: the table has it."""
+    wanted = [(0, "start")] if start == 0 else []
+    wanted += [((max(gap.start, start) - start) * CELL, gap.words) for gap in here if gap.kind != "unsealed"]
+    last = "end" if end == total and ended else ""
+    room = (end - start) * CELL - len(last) * _CHARACTER - 4 if last else WIDTH
+    if last and room < 30:
+        room, last = WIDTH, ""
+    drawn, free = "", 0.0
+    for x, text in wanted:
+        wide = len(text) * _CHARACTER
+        place = x if x + wide <= room else max(0.0, room - wide)
+        if place >= free and place + wide <= room + 1:
+            drawn += f'<text x="{place:g}" y="11">{escape(text)}</text>'
+            free = place + wide + 6
+    if last:
+        drawn += f'<text x="{(end - start) * CELL}" y="11" text-anchor="end">{last}</text>'
+    return drawn
