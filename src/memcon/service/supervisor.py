@@ -15,15 +15,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from memcon.clock import NS, Clock
 from memcon.errors import MachineError, UsageError
 from memcon.store.durable import write_file
-from memcon.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from memcon.store.paths import Home
 
 ROLES = ("seal", "capture", "office")  # seal first, so that its first beat does not wait
 STOP_ORDER = ("capture", "seal", "office")
@@ -73,7 +76,9 @@ class Child:
 class Supervisor:
     """Runs the three workers of one home until told to stop."""
 
-    def __init__(self, home: Home, clock: Clock, *, say: Callable[[str], None], log: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, home: Home, clock: Clock, *, say: Callable[[str], None], log: IO[bytes] | None = None
+    ) -> None:
         self._home = home
         self._clock = clock
         self._say = say

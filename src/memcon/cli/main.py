@@ -1,0 +1,46 @@
+"""`memcon`: one module per command, each imported only when it is run."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from memcon import __version__
+
+COMMANDS = {
+    "init": "Make a recorder: keys, custodian, configuration, the first leaf of its log",
+    "serve": "Record, seal, keep and show until stopped",
+    "demo": "Place a real call and watch it being recorded, sealed, checked and played",
+    "calls": "List the calls",
+    "show": "Show one call",
+    "export": "Take a call away: audio, packets, or the bundle a stranger can check",
+    "verify": "Check a log, a bundle, or everything this recorder keeps",
+    "rebuild": "Make the catalogue again from vault and log",
+    "status": "Say what the recorder is doing",
+    "user": "Add and remove people who may use the console; make login links",
+    "selftest": "See whether memcon works on this machine",
+}
+
+
+class _Commands(click.Group):
+    """Finds `memcon.cli.<name>` and its `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"memcon.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):  # from the table: no need to import them all to say this
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="memcon")
+def main() -> None:
+    """A recorder of record for official calls: seals while the call goes on, and lets anyone check."""

@@ -1,0 +1,65 @@
+"""`memcon serve`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from memcon.cli.common import home_option, load_config, out, reports_errors
+from memcon.clock import NS, SystemClock
+from memcon.errors import MachineError
+from memcon.service.supervisor import Supervisor, only_one
+
+if TYPE_CHECKING:
+    from memcon.store.paths import Home
+
+READY_SECONDS = 60
+LOOK_SECONDS = 0.25
+
+
+@click.command("serve")
+@home_option
+@click.option("--reason", default="stopped from the command line", help="Why it is stopped, when it is")
+@reports_errors
+def command(home: Home, reason: str) -> None:
+    """Record, seal, keep and show until stopped (Ctrl-C: a stop in your name, on the record)."""
+    config = load_config(home)
+    console = out()
+    clock = SystemClock()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with only_one(home):
+        supervisor = Supervisor(home, clock, say=lambda text: console.print(f"memcon: {text}"))
+        supervisor.start()
+        try:
+            wait_ready(supervisor, clock, stop)
+            for end in config.sip_listen:
+                host = f"[{end.host}]" if ":" in end.host else end.host
+                console.print(f"SIP      {end.transport}://{host}:{end.port}")
+            console.print(f"Console  http://{config.console_host}:{config.console_port}/")
+            console.print(f"Log      {config.origin}, one beat every {config.period} s")
+            console.print("Recording. Ctrl-C stops it, in your name, on the record.")
+            sys.stdout.flush()
+            while not stop.wait(LOOK_SECONDS):
+                supervisor.watch()
+        finally:
+            clean = supervisor.stop(reason)
+    console.print(
+        "Stopped: the last beat says who stopped it." if clean else "Stopped, not cleanly: see above."
+    )
+
+
+def wait_ready(supervisor: Supervisor, clock: SystemClock, stop: threading.Event) -> None:
+    """Wait until every worker is up. Raises MachineError when one is not within a minute."""
+    until = clock.monotonic_ns() + READY_SECONDS * NS
+    while not supervisor.ready():
+        if stop.wait(LOOK_SECONDS):
+            return
+        if clock.monotonic_ns() > until:
+            raise MachineError(f"memcon was not up within {READY_SECONDS} s", cure="The lines above say why")
+        supervisor.watch()
