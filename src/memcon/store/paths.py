@@ -28,9 +28,10 @@ def run_directory(root: Path, shared: Path = SHARED_MEMORY) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Every path of one recorder's home; `root` is its directory."""
+    """Every path of one recorder's home; `root` is its directory, `vault_path` where the vault is if not in it."""
 
     root: Path
+    vault_path: Path | None = None
 
     @property
     def config(self) -> Path:
@@ -79,12 +80,22 @@ class Home:
         return self.work / "done"
 
     @property
+    def notes(self) -> Path:
+        """NOTEs that wait for their slot, `<type>-<hex of the object's hash>`, empty files."""
+        return self.work / "notes"
+
+    @property
+    def config_parts(self) -> Path:
+        """The configurations under recording, `<hex of SHA-256>.json`, as their NOTEs name them."""
+        return self.work / "config"
+
+    @property
     def slots(self) -> Path:
         return self.root / "slots"
 
     @property
     def vault(self) -> Path:
-        return self.root / "vault"
+        return self.vault_path or self.root / "vault"
 
     @property
     def derived(self) -> Path:
