@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from memcon.errors import FormatError, LocalError
+from memcon.record import segment
+
+
+@pytest.mark.parametrize(("arrivals", "lengths"), [(0, 0), (8, 0), (8, 4), (16, 2), (12, 3)])
+def test_blocks_that_could_not_be_read(arrivals: int, lengths: int) -> None:
+    with pytest.raises(LocalError, match="a block of"):
+        segment.encode_block(0, 0, 0, 1, 0, 0, bytes(arrivals), bytes(lengths), b"")
+
+
+@pytest.mark.parametrize("facts", [{}, {"type": 1}, {"Type": "sip"}])
+def test_events_without_a_type(facts: dict[str, object]) -> None:
+    with pytest.raises(LocalError, match="without a type"):
+        segment.Event(0, 0, 0, facts).encode()
+
+
+def test_the_root_is_over_ascending_blocks_only() -> None:
+    rows = [(0, 1, 1, bytes(32)), (0, 0, 1, bytes(32))]
+    assert segment.plaintext_root(1, rows[::-1]) != segment.plaintext_root(2, rows[::-1])
+    for wrong in (rows, rows[:1] * 2):
+        with pytest.raises(FormatError, match="out of order"):
+            segment.plaintext_root(1, wrong)
+
+
+def test_a_sealed_file_of_another_call() -> None:
+    data = segment.encode_sealed_head(segment.EVENTS_MAGIC, 7)
+    assert list(segment.read_sealed(data, segment.EVENTS_MAGIC, 7)) == []
+    with pytest.raises(FormatError, match=r"events\.mce at byte 8: belongs to call 7, not 8"):
+        list(segment.read_sealed(data, segment.EVENTS_MAGIC, 8))
+
+
+def test_segment_and_event_hashes_are_kept_apart() -> None:
+    sealed = segment.Sealed(0, bytes(32), memoryview(bytes(16)))
+    assert sealed.hash(segment.MEDIA_MAGIC) != sealed.hash(segment.EVENTS_MAGIC)
