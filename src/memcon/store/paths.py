@@ -28,7 +28,7 @@ def run_directory(root: Path, shared: Path = SHARED_MEMORY) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Every path of one recorder's home; `root` is its directory, `vault_path` where the vault is if not in it."""
+    """Every path of one recorder's home; `vault_path` where the vault is, if not in `root`."""
 
     root: Path
     vault_path: Path | None = None
