@@ -3,11 +3,13 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from memcon.store import paths
 from memcon.store.paths import Home
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_the_run_directory_is_the_named_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

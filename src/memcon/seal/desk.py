@@ -1,0 +1,295 @@
+"""Opens and closes calls: numbers, keys, work directories, and what a control record does to a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError
+from memcon.record import call as record_call
+from memcon.record import canonical, hashing
+from memcon.record.hashing import sha256
+from memcon.seal import controls, custody
+from memcon.seal.call_state import CAUSE_FAILED, CUSTODIANS, WHO_RECORDER, WRAPS, Call, Custody, Ending
+from memcon.seal.journal_reader import Finding
+from memcon.seal.keys import read_secret
+from memcon.store import durable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from memcon.record.journal import Control
+    from memcon.seal.feed import Feed
+    from memcon.seal.segmenter import Segmenter
+    from memcon.seal.slots_file import Known
+    from memcon.store.paths import Home
+
+
+class Desk:
+    """The calls of all instances being sealed. `open`: number -> call, in order of their numbers."""
+
+    def __init__(self, home: Home, known: Known, feed: Feed, findings: list[Finding]) -> None:
+        self._home = home
+        self._known = known
+        self._feed = feed
+        self._findings = findings
+        self._custodians, self._custodians_bytes = custody.load_custodians(home.custodians)
+        self.open: dict[int, Call] = {}
+        self.next_call = known.last.next_call if known.last else 1
+        self._keys: dict[str, Call | None] = {}
+        self.partial = False
+        self._handles: dict[int, Call] = {}
+        self._segmenter: Segmenter | None = None
+
+    def begin_instance(self, segmenter: Segmenter, *, partial: bool) -> None:
+        """An instance starts: keys and media handles have their meaning in it alone.
+
+        `partial`: its first files are gone, so that records of sealed calls may name unknown keys.
+        """
+        self._keys = {}
+        self._handles = {}
+        self._segmenter = segmenter
+        self.partial = partial
+
+    # ------------------------------------------------------------------ records
+
+    def control(self, kind: str, control: Control) -> Call | None:
+        """Apply a control record that speaks of a call; returns a call that is new. Raises FormatError."""
+        if kind == "call":
+            return self._new_call(controls.read_call(control))
+        if kind == "drops":
+            self._drops(control)
+            return None
+        found = self._find(control, kind)
+        if found is None:
+            return None
+        if kind == "sip":
+            self._sip(found, control)
+        elif kind == "streams":
+            self._streams(found, control)
+        elif kind == "event":
+            self._event(found, control)
+        elif kind == "end":
+            self._end(found, controls.read_end(control))
+        else:
+            raise FormatError("control record", f"type {kind!r} is unknown", where="type")
+        return None
+
+    def note_oddity(self, control: Control, text: str) -> None:
+        """Seal what was odd in a record with its call, where it names one."""
+        key = control.facts.get("key")
+        found = self._keys.get(key) if isinstance(key, str) else None
+        if found is None or found.complete:
+            return
+        found.oddities.append(text)
+        since = found.summaries[-1].since if found.summaries else 0
+        wall = found.summaries[-1].wall if found.summaries else found.facts.wall
+        self._tell(found, since, wall, {"type": "oddity", "text": text})
+
+    def _find(self, control: Control, kind: str) -> Call | None:
+        key = controls.Fields(control.facts, f"{kind} record").text("key")
+        if key not in self._keys:
+            if self.partial:
+                return None
+            raise FormatError(f"{kind} record", f"names the unknown call {key!r}", where="key")
+        found = self._keys[key]
+        late = kind not in ("sip", "event")  # a message may still follow the end
+        if found is not None and (found.complete or (found.ending is not None and late)):
+            raise FormatError(f"{kind} record", f"call {found.number} has ended", where="key")
+        return found
+
+    def _tell(
+        self, call: Call, since: int, wall: int, facts: dict[str, canonical.Json], raw: bytes = b""
+    ) -> None:
+        event = call.add_event(since, wall, facts, raw)
+        self._feed.tell(
+            "event", number=call.number, n=event.number, since=event.since, wall=wall, facts=facts
+        )
+
+    def _new_call(self, facts: controls.CallFacts) -> Call | None:
+        if facts.key in self._keys:
+            raise FormatError("call record", f"key {facts.key!r} is taken", where="key")
+        number = self._known.numbers.get(facts.handle)
+        if number is not None and number in self._known.ended and not self._directory(number).is_dir():
+            self._ignore(facts)
+            return None
+        taken = self._known_custody(facts, number) if number is not None else None
+        if number is not None and taken is None:
+            self._findings.append(Finding(f"call {number}", "its key is lost: it cannot be sealed further"))
+            self._ignore(facts)
+            return None
+        if number is None or taken is None:
+            number, self.next_call = self.next_call, self.next_call + 1
+            taken = self._new_custody(facts, number)
+        call = Call(number, facts, taken, self._directory(number))
+        self.open[number] = call
+        self._keys[facts.key] = call
+        self._register(call)
+        self._announce(call)
+        return call
+
+    def _announce(self, call: Call) -> None:
+        facts = call.facts
+        self._feed.tell(
+            "call",
+            number=call.number,
+            handle=facts.handle.hex(),
+            wall=facts.wall,
+            mode=facts.mode,
+            line=facts.line,
+            parties=facts.parties,
+            source_ids=facts.source_ids,
+            streams=[s.public() for s in facts.streams],
+            oddities=list(facts.oddities),
+        )
+
+    def _ignore(self, facts: controls.CallFacts) -> None:
+        """A call that is sealed already: its records and packets mean nothing any more."""
+        self._keys[facts.key] = None
+        segmenter = self._segmenter
+        if segmenter is not None:
+            for stream in facts.streams:
+                segmenter.ignore(stream.handle, stream.rtcp_handle)
+
+    def _register(self, call: Call) -> None:
+        for handle, stream in call.handles.items():
+            owner = self._handles.get(handle)
+            if owner is not None and owner is not call:
+                problem = f"media handle {handle} belongs to call {owner.number}"
+                raise FormatError("stream", problem, where="handle")
+            self._handles[handle] = call
+            if self._segmenter is not None:
+                self._segmenter.streams[handle] = stream
+
+    def _sip(self, call: Call, control: Control) -> None:
+        f = controls.Fields(control.facts, "sip record")
+        wall, since = f.time("wall"), f.time("mono") - call.facts.mono
+        keys = ("direction", "transport", "local", "remote")
+        facts = {"type": "sip", **{key: f.text(key, "") for key in keys}}
+        self._tell(call, since, wall, facts, controls.attachment(control))
+
+    def _streams(self, call: Call, control: Control) -> None:
+        f = controls.Fields(control.facts, "streams record")
+        streams = controls.read_streams(f.list("streams"))
+        call.add_streams(streams)
+        self._register(call)
+        if "parties" in control.facts:
+            call.parties = f.list("parties")
+        shown = [s.public() for s in streams]
+        self._feed.tell("streams", number=call.number, streams=shown, parties=call.parties)
+
+    def _event(self, call: Call, control: Control) -> None:
+        f = controls.Fields(control.facts, "event record")
+        facts = f.object("facts")
+        kind = controls.Fields(facts, "event facts").text("type")
+        if kind == "oddity":
+            call.oddities.append(str(facts.get("text", "")))
+        since = f.time("mono") - call.facts.mono
+        self._tell(call, since, f.time("wall"), facts, controls.attachment(control))
+
+    def _drops(self, control: Control) -> None:
+        f = controls.Fields(control.facts, "drops record")
+        wall, mono, drops = f.time("wall"), f.time("mono"), controls.read_drops(f.object("drops"))
+        for handle, count in sorted(drops.items()):
+            call = self._handles.get(handle)
+            if call is not None and call.ending is None:
+                self._count_drops(call, handle, count, wall, mono)
+
+    def _count_drops(self, call: Call, handle: int, count: int, wall: int, mono: int) -> None:
+        new = call.set_drops(handle, count)
+        if new:
+            number = call.handles[handle].number
+            facts = {"type": "loss", "stream": number, "layer": "kernel", "count": new}
+            self._tell(call, mono - call.facts.mono, wall, facts)
+
+    def _end(self, call: Call, end: controls.EndFacts) -> None:
+        for handle, count in sorted(end.drops.items()):
+            if handle in call.handles:
+                self._count_drops(call, handle, count, end.wall, end.mono)
+        since = end.mono - call.facts.mono
+        self.end(call, Ending(end.cause, end.who, end.wall, since, end.message))
+
+    def end(self, call: Call, ending: Ending) -> None:
+        """End a call: the event, its last segments; its streams take no more packets."""
+        facts = {"type": "end", "cause": ending.cause, "who": ending.who}
+        self._tell(call, ending.duration, ending.wall, facts)
+        call.end(ending)
+        for handle in call.handles:
+            if self._segmenter is not None and self._handles.get(handle) is call:
+                self._segmenter.ignore(handle)
+
+    def end_all(self, cause: int, who: int, wall: int, mono: int) -> None:
+        """End every call that has not ended: the recorder stopped or failed at that time."""
+        for call in self.open.values():
+            if call.ending is None:
+                call.recovered = cause == CAUSE_FAILED
+                self.end(call, Ending(cause, who, max(wall, call.facts.wall), max(0, mono - call.facts.mono)))
+
+    def end_failed(self, wall: int, mono: int) -> None:
+        """The instance is gone without a word: its calls end where its journal ends."""
+        self.end_all(CAUSE_FAILED, WHO_RECORDER, wall, mono)
+
+    # ------------------------------------------------------------------ keys and directories
+
+    def _directory(self, number: int) -> Path:
+        return self._home.work_open / str(number)
+
+    def _new_custody(self, facts: controls.CallFacts, number: int) -> Custody:
+        """A fresh key, wrapped; the work directory begins with wraps and custodians, synced."""
+        directory = self._directory(number)
+        durable.remove_tree(directory)
+        key = custody.new_call_key(self._home, number)
+        wraps = custody.wrap(key, facts.handle, self._custodians)
+        durable.make_dirs(directory)
+        durable.write_file(directory / WRAPS, wraps)
+        durable.write_file(directory / CUSTODIANS, self._custodians_bytes)
+        return Custody(key, self._custodians_bytes, wraps)
+
+    def _known_custody(self, facts: controls.CallFacts, number: int) -> Custody | None:
+        """Key and wraps of a call whose first leaf is in the log, checked against that leaf."""
+        first = record_call.decode(self._known.firsts[number]).first
+        directory = self._directory(number)
+        wraps, custodians = (durable.read_if_there(directory / name) for name in (WRAPS, CUSTODIANS))
+        if first is None or wraps is None or custodians is None or sha256(wraps) != first.wraps:
+            return None
+        key = custody.kept_call_key(self._home, number) or self._unlock(wraps, facts.handle)
+        if key is None or hashing.call_key_hash(key) != first.call_key_hash:
+            return None
+        if custody.kept_call_key(self._home, number) != key:
+            durable.write_file(self._home.call_key(number), key)
+        self._reset(directory)
+        return Custody(key, custodians, wraps)
+
+    def _unlock(self, wraps: bytes, handle: bytes) -> bytes | None:
+        """The key by the local custodian, after a reboot has emptied the run directory."""
+        if not self._home.local_custodian.exists():
+            return None
+        seed = read_secret(self._home.local_custodian)
+        for id_ in custody.decode_wraps(wraps):
+            try:
+                return custody.unwrap(wraps, handle, id_, seed)
+            except FormatError:
+                continue  # another custodian's
+        return None
+
+    @staticmethod
+    def _reset(directory: Path) -> None:
+        """Leave what the journal cannot give again; the rest is made anew from it."""
+        for path in directory.iterdir():
+            if path.name not in (WRAPS, CUSTODIANS):
+                durable.remove_file(path)
+
+    def done(self, call: Call, extra: dict[str, canonical.Json]) -> None:
+        """After a call's last leaf is in the log: hand its directory over and forget its key."""
+        call.finish(self._home.work_done / str(call.number), extra)
+        custody.erase_call_key(self._home, call.number)
+        del self.open[call.number]
+        self._feed.tell("done", number=call.number)
+
+    def forget_orphans(self) -> None:
+        """Erase keys of calls that are handed over or never came to a work directory."""
+        if not self._home.run.is_dir():
+            return
+        for path in self._home.run.glob("call-*.key"):
+            number = path.stem.removeprefix("call-")
+            if number.isdecimal() and not self._directory(int(number)).is_dir():
+                custody.erase_call_key(self._home, int(number))

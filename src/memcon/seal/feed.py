@@ -1,0 +1,31 @@
+"""What sealing tells the office (docs/ARCHITECTURE.md, Feed): a convenience, never a record."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from memcon.store import durable
+
+if TYPE_CHECKING:
+    from memcon.record.canonical import Json
+    from memcon.store.paths import Home
+
+
+class Feed:
+    """Appends JSON lines to `feed.jsonl` (mode 0600), together at `flush`; nothing is synced."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lines: list[str] = []
+        self.number = 0
+
+    def tell(self, t: str, **keys: Json) -> None:
+        self._lines.append(json.dumps({"t": t, **keys}, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+    def flush(self) -> None:
+        if self._lines:
+            self.number += len(self._lines)
+            durable.make_dirs(self._home.run)
+            durable.append(self._home.feed, "".join(self._lines).encode("utf-8", "replace"))
+            self._lines.clear()

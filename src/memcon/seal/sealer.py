@@ -1,0 +1,500 @@
+"""The sealer: reads journals, keeps the calls, closes slots, and takes up again where a crash cut it.
+
+What is sealed follows from the journal alone, in its order. After a start the journal is read from
+its oldest file: slots whose beat is in the log are made again and compared with their slot record;
+from the first slot after them on, new beats are made. There is no other recovery.
+
+When a slot closes
+    - at the first tick whose watermark has reached the slot's end: the ordinary way;
+    - at a `stop` record: the calls' last leaves and the off statement go into one beat of state 4,
+      in the slot of the stop;
+    - by the clock, when no tick has come: one period after the slot's end while an instance exists
+      that has not stopped (state 2, and each open call has a leaf that says that nothing new is
+      known), at once where none exists (state 4 after genesis or a stop: still declared off; 2
+      after an instance that went without a word). Slots missed that way are missing for good.
+
+A beat is in state 1 where the instance ran from the slot's start, otherwise 2. Leaves and beats made
+later than one period after their slot's end carry the late flag. A difference between the clocks
+that jumps by more than half a second is a clock step: the beats it skips are made at once, flagged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError
+from memcon.record import beat, call, canonical, journal
+from memcon.record.config import PARTS, commit_parts, config_root
+from memcon.record.hashing import ZERO32
+from memcon.record.segment import NS
+from memcon.record.slottree import NoteLeaf, SlotLeaf, decode_note_leaf
+from memcon.record.statement import Off
+from memcon.seal import controls, slots_file
+from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER
+from memcon.seal.desk import Desk
+from memcon.seal.feed import Feed
+from memcon.seal.journal_reader import Finding, JournalReader
+from memcon.seal.keys import load_keys
+from memcon.seal.notes import NoteQueue
+from memcon.seal.retention import JournalFiles
+from memcon.seal.segmenter import Segmenter
+from memcon.seal.sequencer import Sequencer, free_lane, note_name
+from memcon.store import durable
+
+if TYPE_CHECKING:
+    from memcon.clock import Clock
+    from memcon.record.slottree import SlotRecord
+    from memcon.seal.call_state import Call
+    from memcon.seal.journal_reader import Frame
+    from memcon.store.paths import Home
+
+STEP_NS = NS // 2
+MAX_CATCH_UP = 8640
+"""Slots closed at one tick at most: a day of 10 s. A clock that jumps by more leaves slots missing."""
+MAX_FINDINGS = 1000
+MAX_CALLS = 60_000
+"""Calls in one slot; more wait for a lane. The machine's ports end long before."""
+FAR_NS = 3600 * NS
+"""Times in a record that lie further from the journal's ticks are not believed."""
+GAP_NS = 7 * 24 * 3600 * NS
+
+
+@dataclass(slots=True)
+class _Instance:
+    """The capturing process whose journal is being read. Times in ns."""
+
+    id: bytes
+    started: int
+    segmenter: Segmenter = field(default_factory=Segmenter)
+    tick: journal.Tick | None = None
+    stopped: bool = False
+    stepped: bool = False
+
+
+class Sealer:
+    """Seals everything a home's journals say. One at a time for a home; `step` until it has nothing to do.
+
+    An error that `step` raises (MachineError: the disk) ends this sealer: make a new one, which takes
+    up what is on the disk.
+    """
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._home = home
+        self._clock = clock
+        self._keys = load_keys(home.keys)
+        self.findings: list[Finding] = []
+        self.feed = Feed(home)
+        self._sequencer = Sequencer(home, self._keys, clock)
+        self._reader = JournalReader(home)
+        self._reader.scan()
+        since = min((i.started for i in self._reader.instances), default=clock.wall_ns())
+        size = self._sequencer.next_index
+        self._known = self._sequencer.slots.load(size, since)
+        self._drop_before(since)
+        self._config_root = self._seen_root()
+        self._config: dict[str, bytes] = {}
+        self._desk = Desk(home, self._known, self.feed, self.findings)
+        self._desk.forget_orphans()
+        last = self._known.last
+        self._sealed_calls = last.next_call if last else 1
+        self._notes = NoteQueue(home, last.next_note if last else 1)
+        self._files = JournalFiles(home, self._reader)
+        self._instance: _Instance | None = None
+        self._instances_seen = 0
+        self._due: list[tuple[int, int]] = []
+        self.timings: list[int] = []
+        """Monotonic ns from beat made to checkpoint published, of the latest beats."""
+
+    def _drop_before(self, wall: int) -> None:
+        """Slots that ended before the journal begins are not made again."""
+        records = self._known.records
+        while records and (records[0].slot + 1) * self._sequencer.period_ns <= wall:
+            records.popleft()
+
+    def _seen_root(self) -> bytes:
+        """The configuration root of the beat before the first slot to be made again."""
+        records = self._known.records
+        index = records[0].index if records else self._sequencer.next_index
+        return self._sequencer.beat_at(max(0, index - 1)).config_root
+
+    # ------------------------------------------------------------------ the loop
+
+    def step(self) -> bool:
+        """Read one frame, or do what the clock asks for; False where there was nothing to do.
+
+        Raises MachineError where the disk refuses.
+        """
+        did = self._read_one() or self._by_clock()
+        self._take_findings()
+        if not did:
+            self._files.delete_sealed()
+        self.feed.flush()
+        return did
+
+    def close(self) -> None:
+        """Close the files; nothing is sealed by it."""
+        self._reader.close()
+        self._sequencer.close()
+
+    @property
+    def last_beat(self) -> beat.Beat:
+        return self._sequencer.last
+
+    @property
+    def open_calls(self) -> int:
+        return len(self._desk.open)
+
+    def _read_one(self) -> bool:
+        frame = self._reader.read()
+        if frame is None:
+            self._reader.scan()
+            frame = self._reader.read()
+        if frame is not None:
+            self._frame(frame)
+            return True
+        if self._reader.current is not None and self._reader.superseded:
+            self._instance_over()
+            return True
+        return False
+
+    def _instance_over(self) -> None:
+        """A later instance stands behind this one, and all of this one is read."""
+        torn, instance = self._reader.at_torn_end(), self._instance
+        if torn:
+            self.findings.append(Finding("journal", f"{torn} bytes of a frame that a crash cut off"))
+        if instance is not None and not instance.stopped:
+            self._end_failed(instance)
+        self._instance = None
+        self._reader.next_instance()
+
+    def _end_failed(self, instance: _Instance) -> None:
+        tick = instance.tick
+        wall, mono = (
+            (tick.watermark, tick.watermark - tick.wall + tick.mono) if tick else (instance.started, 0)
+        )
+        self._desk.end_failed(wall, mono)
+
+    def _take_findings(self) -> None:
+        self.findings += self._reader.findings
+        self._reader.findings.clear()
+        del self.findings[:-MAX_FINDINGS]
+
+    # ------------------------------------------------------------------ records
+
+    def _frame(self, frame: Frame) -> None:
+        instance = self._instance
+        if instance is None or instance.id != frame.instance:
+            instance = self._begin(frame.instance)
+        self._files.reading(frame.instance, frame.file_number, self._desk.open)
+        where = f"frame {frame.number} of {frame.instance.hex()}"
+        try:
+            for record in journal.decode_records(frame.plaintext):
+                self._record(instance, record, where)
+        except FormatError as error:
+            self.findings.append(Finding(where, str(error)))
+
+    def _begin(self, id_: bytes) -> _Instance:
+        current = self._reader.current
+        started, partial = (current.started, not current.complete) if current else (0, False)
+        instance = self._instance = _Instance(id_, started)
+        self._desk.begin_instance(instance.segmenter, partial=partial)
+        self._due = []
+        self.feed.tell("instance", instance=id_.hex(), wall=started)
+        if partial:
+            self._config_root = self._sequencer.last.config_root
+            self._config = self._notes.config_of(self._config_root)
+        return instance
+
+    def _record(self, instance: _Instance, record: object, where: str) -> None:
+        """One record; what it says wrongly is a finding, and an oddity of the call it names."""
+        try:
+            if isinstance(record, journal.Media):
+                self._media(instance, record, where)
+            elif isinstance(record, journal.Tick):
+                self._tick(instance, record)
+            elif isinstance(record, journal.Stop):
+                self._stop(instance, record)
+            elif isinstance(record, journal.Control):
+                self._control(instance, record)
+        except FormatError as error:
+            self.findings.append(Finding(where, str(error)))
+            if isinstance(record, journal.Control):
+                self._desk.note_oddity(record, str(error))
+
+    def _media(self, instance: _Instance, media: journal.Media, where: str) -> None:
+        segmenter = instance.segmenter
+        segmenter.feed(media)
+        if segmenter.strangers:
+            if not self._desk.partial:
+                names = ", ".join(str(h) for h in sorted(segmenter.strangers)[:8])
+                self.findings.append(Finding(where, f"packets of unknown media handles {names}"))
+            segmenter.ignore(*segmenter.strangers)
+            segmenter.strangers.clear()
+
+    def _control(self, instance: _Instance, control: journal.Control) -> None:
+        kind = controls.Fields(control.facts, "control record").text("type")
+        if kind == "start":
+            self._start(control)
+            return
+        tick = instance.tick
+        if tick is not None and "mono" in control.facts:
+            mono = controls.Fields(control.facts, f"{kind} record").time("mono")
+            if abs(mono - tick.mono) > FAR_NS:
+                raise FormatError(f"{kind} record", "lies an hour or more from the last tick", where="mono")
+        opened = self._desk.control(kind, control)
+        if opened is not None:
+            self._files.opened(instance.id, opened.number)
+            heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
+
+    def _start(self, control: journal.Control) -> None:
+        """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
+        parts = controls.read_config(control)
+        if not parts:
+            return
+        full = {name: parts.get(name, b"null") for name in PARTS}
+        root = config_root(commit_parts(self._keys.structure, full))
+        self._config = full
+        if root != self._config_root:
+            self._notes.add_config(root, full)
+        self._config_root = root
+
+    # ------------------------------------------------------------------ ticks and slots
+
+    def _tick(self, instance: _Instance, tick: journal.Tick) -> None:
+        last = instance.tick
+        if last is not None and not last.mono <= tick.mono < last.mono + GAP_NS:
+            raise FormatError("tick", f"monotonic time {tick.mono} after {last.mono}", where="mono")
+        if last is not None and abs((tick.wall - tick.mono) - (last.wall - last.mono)) > STEP_NS:
+            instance.stepped = True
+        instance.tick = tick
+        offset = tick.mono - tick.wall
+        period = self._sequencer.period_ns
+        for record in self._known_until(tick.watermark):
+            end = (record.slot + 1) * period
+            self._close_segments(end + offset)
+            self._make_again(record)
+        reached = tick.watermark // period
+        first = max(self._sequencer.last.slot + 1, instance.started // period, reached - MAX_CATCH_UP)
+        for slot in range(first, reached):
+            end = (slot + 1) * period + offset
+            self._close_segments(end)
+            self._close_slot(slot, end)
+            instance.stepped = False
+        segmenter = instance.segmenter
+        segmenter.watermark_mono = max(segmenter.watermark_mono, tick.watermark + offset)
+        self._close_due(segmenter.watermark_mono)
+
+    def _known_until(self, wall: int) -> list[SlotRecord]:
+        """The slots that the log holds already and that ended by `wall`."""
+        found = []
+        records = self._known.records
+        while records and (records[0].slot + 1) * self._sequencer.period_ns <= wall:
+            found.append(records.popleft())
+        return found
+
+    def _close_segments(self, mono: int) -> None:
+        """Close the segments of all open calls that ended by `mono`."""
+        for opened in self._desk.open.values():
+            if opened.ending is None:
+                opened.close_segments((mono - opened.facts.mono) // NS)
+
+    def _close_due(self, mono: int) -> None:
+        """Close segments whose second is over, call by call in the order of their ends."""
+        while self._due and self._due[0][0] <= mono:
+            _, number = heapq.heappop(self._due)
+            opened = self._desk.open.get(number)
+            if opened is not None and opened.ending is None:
+                opened.close_segments((mono - opened.facts.mono) // NS)
+                heapq.heappush(self._due, (opened.facts.mono + (opened.next_segment + 1) * NS, number))
+
+    def _stop(self, instance: _Instance, stop: journal.Stop) -> None:
+        """A clean end: last leaves and the off statement, in one beat of state 4."""
+        f = controls.Fields(stop.facts, "stop record")
+        tick = instance.tick
+        wall = f.time("wall") if "wall" in stop.facts else tick.wall if tick else instance.started
+        mono = tick.mono if tick else 0
+        if "mono" in stop.facts and abs(f.time("mono") - mono) <= FAR_NS:
+            mono = f.time("mono")
+        instance.stopped = True
+        self._desk.end_all(CAUSE_STOPPED, WHO_RECORDER, wall, mono)
+        by, how, reason = (f.text(key, "") for key in ("by", "how", "reason"))
+        self.feed.tell("off", wall=wall, by=by, reason=reason)
+        if self._known.records:
+            self._make_again(self._known.records.popleft())
+            return
+        slot = max(wall // self._sequencer.period_ns, self._sequencer.last.slot + 1)
+        lines = tuple(str(line) for line in f.list("lines"))
+        statement = Off(self._sequencer.origin, slot, by, how, reason, lines).encode()
+        digest = self._sequencer.store.add_statement(statement)
+        self._close_slot(slot, final=True, state=beat.State.OFF, statement=digest)
+
+    def _by_clock(self) -> bool:
+        """What no tick says: slots without a recorder, and slots that it failed to close in time."""
+        if self._known.records:
+            self._make_again(self._known.records.popleft())
+            return True
+        period, now = self._sequencer.period_ns, self._clock.wall_ns()
+        running = self._instance is not None and not self._instance.stopped
+        slot = now // period - (2 if running else 1)
+        if running and self._instance is not None and self._instance.started // period > slot:
+            return False
+        if slot <= self._sequencer.last.slot:
+            return False
+        declared = not running and (
+            self._instance is not None or self._sequencer.last.state == beat.State.OFF
+        )
+        self._close_slot(slot, state=beat.State.OFF if declared else beat.State.DEGRADED)
+        return True
+
+    # ------------------------------------------------------------------ one slot
+
+    def _in_slot(self, slot_end: int | None, *, final: bool) -> list[Call]:
+        """The calls that have a leaf in a slot. New ones come in the order of their numbers, without gap."""
+        found: list[Call] = []
+        for opened in self._desk.open.values():
+            if not opened.has_leaf:
+                begun = final or (slot_end is not None and opened.facts.mono < slot_end)
+                if not begun or len(found) >= MAX_CALLS:
+                    break
+            found.append(opened)
+        return found
+
+    def _close_slot(
+        self,
+        slot: int,
+        slot_end: int | None = None,
+        *,
+        final: bool = False,
+        state: beat.State | None = None,
+        statement: bytes = ZERO32,
+    ) -> None:
+        """Leaves for every call, the slot record, the beat; `slot_end` monotonic ns, None: nothing new."""
+        index, period = self._sequencer.next_index, self._sequencer.period_ns
+        frozen = slot_end is None and not final
+        instance = self._instance
+        stepped = instance is not None and instance.stepped
+        late = self._clock.wall_ns() > (slot + 2) * period
+        flags = (call.FLAG_LATE if late else 0) | (call.FLAG_CLOCK_STEP if stepped else 0)
+        here = self._in_slot(slot_end, final=final)
+        leaves: dict[int, bytes] = {0: b""}
+        leaves |= {c.lane: b"" for c in here if c.has_leaf}
+        for opened in here:
+            if not opened.has_leaf:
+                opened.lane = free_lane(self._keys.structure, opened.facts.handle, leaves)
+                self._sealed_calls = opened.number + 1
+            own = flags | (call.FLAG_RECOVERED if opened.recovered else 0)
+            leaves[opened.lane] = opened.make_leaf(slot, index, own, slot_end, frozen=frozen, final=final)
+        notes = self._place_notes(slot, index, leaves)
+        leaves[0] = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), notes).encode()
+        ran = instance is not None and instance.started <= slot * period
+        published = self._sequencer.publish(
+            slot,
+            leaves,
+            state=state or (beat.State.RECORDING if ran else beat.State.DEGRADED),
+            flags=(beat.FLAG_LATE_BACKLOG if late else 0) | (beat.FLAG_CLOCK_STEP if stepped else 0),
+            instance=instance.id if instance else bytes(16),
+            config_root=self._config_root,
+            statement=statement,
+        )
+        self._notes.sealed()
+        self._tell_beat(published.beat, published.made, published.published)
+        self.timings = [*self.timings[-999:], published.elapsed]
+        for opened in here:
+            salt, path = published.tree.salt(opened.lane), published.tree.path(opened.lane)
+            opened.place_leaf(leaves[opened.lane], index, slot, salt, path)
+        self._settle(here)
+
+    def _place_notes(self, slot: int, index: int, leaves: dict[int, bytes]) -> int:
+        placed = 0
+        for number, type_, digest in self._notes.take():
+            lane = free_lane(self._keys.structure, note_name(number), leaves)
+            leaves[lane] = NoteLeaf(type_, lane, number, slot, index, digest).encode()
+            placed += 1
+        return placed
+
+    def _settle(self, here: list[Call]) -> None:
+        """After the checkpoint stands: work files, and the calls that are over."""
+        for opened in here:
+            if opened.complete:
+                ending = opened.ending
+                if ending is not None:
+                    self.feed.tell(
+                        "end",
+                        number=opened.number,
+                        wall=ending.wall,
+                        duration=ending.duration,
+                        segments=opened.next_segment,
+                        cause=ending.cause,
+                        who=ending.who,
+                    )
+                self._desk.done(opened, self._record_extra())
+                self._files.sealed(opened.number)
+            else:
+                opened.flush()
+
+    def _record_extra(self) -> dict[str, canonical.Json]:
+        return {
+            "origin": self._sequencer.origin,
+            "period_ms": self._sequencer.period_ms,
+            "config": {name: part.decode("utf-8") for name, part in self._config.items()},
+        }
+
+    def _make_again(self, record: SlotRecord) -> None:
+        """A slot that the log holds: give the calls their leaves once more and compare."""
+        tree = self._sequencer.tree(record.index, record.slot, record.leaves)
+        here = []
+        for number, (lane, leaf) in slots_file.calls_in(record.leaves).items():
+            opened = self._desk.open.get(number)
+            if opened is None:
+                continue
+            opened.lane = lane
+            if not opened.make_again(leaf):
+                text = f"slot {record.slot} reads otherwise in the log"
+                self.findings.append(Finding(f"call {number}", text))
+            opened.place_leaf(leaf, record.index, record.slot, tree.salt(lane), tree.path(lane))
+            here.append(opened)
+        self._notes.seen(decode_note_leaf(n) for n in record.leaves.values() if n.startswith(b"mcnote"))
+        self._seen(record.index)
+        self._settle(here)
+
+    def _seen(self, index: int) -> None:
+        if self._instance is None:
+            self._config_root = self._sequencer.beat_at(index).config_root
+
+    # ------------------------------------------------------------------ telling
+
+    def _tell_beat(self, made: beat.Beat, wall: int, published: int) -> None:
+        self.feed.tell(
+            "beat",
+            index=made.index,
+            slot=made.slot,
+            state=int(made.state),
+            flags=made.flags,
+            wall=wall,
+            published=published,
+            open={str(c.number): c.progress() for c in self._desk.open.values() if c.has_leaf},
+        )
+        self.say()
+
+    def say(self) -> None:
+        """Write `seal.json`: what this process says of itself, for the office and for people."""
+        last = self._sequencer.last
+        status = {
+            "pid": os.getpid(),
+            "wall": self._clock.wall_ns(),
+            "index": last.index,
+            "slot": last.slot,
+            "state": int(last.state),
+            "instance": last.instance.hex(),
+            "open": len(self._desk.open),
+            "next_call": self._desk.next_call,
+            "next_note": self._notes.next,
+            "publish_ns": self.timings[-1] if self.timings else None,
+            "findings": [{"where": f.where, "text": f.text} for f in self.findings[-20:]],
+        }
+        durable.make_dirs(self._home.run)
+        durable.write_file(self._home.status("seal"), json.dumps(status).encode(), durable=False)
