@@ -288,13 +288,21 @@ class Call:
             for n, (stream, kind) in enumerate(self.streams)
         ]
         self.done = False
+        self._seconds: dict[int, list[Packet]] = {}
+        self._totals: dict[tuple[int, int], int] = {}
+
+    def second(self, n: int) -> list[Packet]:
+        """The packets that arrived in one second."""
+        if not self._seconds:
+            for p in self.packets:
+                self._seconds.setdefault(p.since // NS, []).append(p)
+        return self._seconds.get(n, [])
 
     def cut(self, second: int) -> list[tuple[int, int, int, bytes]]:
         """The blocks of one second."""
         places: dict[tuple[int, int, int], list[Packet]] = {}
-        for p in self.packets:
-            if p.since // NS == second:
-                places.setdefault((p.stream, p.since % NS // 200_000_000, p.kind), []).append(p)
+        for p in self.second(second):
+            places.setdefault((p.stream, p.since % NS // 200_000_000, p.kind), []).append(p)
         blocks = []
         for (stream, position, kind), inside in sorted(places.items()):
             stamps = [int.from_bytes(p.data[4:8], "big") for p in inside] if kind == 1 else [0]
@@ -416,14 +424,16 @@ class Call:
         ]
 
     def count(self, stream: int, kind: int, first: int, end: int) -> calls.StreamCount:
-        inside = [p for p in self.packets if (p.stream, p.kind) == (stream, kind) and p.since < end * NS]
-        empty = 0
+        empty, total = 0, self._totals.get((stream, kind), 0)
         for n in range(first, end):
-            if not any(p.since // NS == n for p in inside):
+            here = sum((p.stream, p.kind) == (stream, kind) for p in self.second(n))
+            total += here
+            if not here:
                 empty |= 1 << (127 - (n - first))
+        self._totals[stream, kind] = total
         lost = self.lost.get(stream, 0)
         return calls.StreamCount(
-            stream, kind, len(inside), len(inside) + lost, lost, 0, 0, 0, empty.to_bytes(16, "big")
+            stream, kind, total, total + lost, lost, 0, 0, 0, empty.to_bytes(16, "big")
         )
 
 

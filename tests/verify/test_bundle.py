@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.verify import builder as b
 
 from memcon.verify import Trust, trust, verify_bundle
 from memcon.verify.findings import CODES
-from tests.verify import builder as b
 
 
 def codes(data: bytes, trusted: Trust | None = None) -> set[str]:

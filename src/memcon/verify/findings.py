@@ -149,6 +149,7 @@ CODES: dict[str, Code] = {
     "slots-root": Code(ERROR, "A slot's leaves do not lead to the root in its beat.", "FORMATS §3"),
     "slots-leaf": Code(ERROR, "A leaf of a slot contradicts its place or its slot.", "FORMATS §3 to §5"),
     "slots-missing": Code(ERROR, "A beat has no slot record.", "FORMATS §13"),
+    "slots-stray": Code(NOTE, "A slot record that no beat of the log came of.", "FORMATS §13"),
     "slots-number": Code(ERROR, "Calls or NOTEs are not numbered without a gap.", "FORMATS §3"),
     "slots-cut": Code(
         ERROR, "An open call has no leaf in a slot, or not the one that follows.", "FORMATS §4"

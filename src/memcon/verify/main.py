@@ -19,6 +19,8 @@ from memcon.verify.bundle import verify_bundle
 from memcon.verify.findings import EXIT_UNREADABLE
 from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
+from memcon.verify.slots import verify_slots
+from memcon.verify.vault import verify_object
 from memcon.verify.words import to_text
 
 if TYPE_CHECKING:
@@ -87,6 +89,13 @@ def _verify(args: argparse.Namespace) -> Report:
     progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
     if kind == "log":
         return verify_log(target, trusted, progress=progress)
+    if kind == "object":
+        return verify_object(Path(target), trusted)
+    if kind == "slots":
+        if args.log is None:
+            raise UsageError("slot records are checked against a log: give it with --log")
+        key = None if args.structure_key is None else _small(args.structure_key)
+        return verify_slots([Path(target)], args.log, trusted, key)
     with Path(target).open("rb") as file:
         if not Path(target).stat().st_size:
             raise UsageError(f"{target} is empty")

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from hashlib import sha256
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memcon.record.hashing import tag
 from memcon.record.opened import MEDIA_MAGIC
@@ -26,7 +26,7 @@ from memcon.record.segment import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from memcon.verify.container import Buffer
 
@@ -44,9 +44,13 @@ _RTP = Struct(">HxxI")
 # Which first 16 bits make an RTP packet: version 2, and a second byte that RFC 5761 section 4 does not
 # keep for RTCP on the same port.
 _IS_RTP = bytes(head >> 14 == 2 and not 192 <= head & 0xFF <= 223 for head in range(1 << 16))
+_RTP_HEADER = 12
 _SMALL = 64
-_TABLES: dict[int, Struct] = {}
-_STAMPS: dict[tuple[int, int], Struct] = {}
+_MOST_SHAPES = 1024
+# Usual blocks, packets of one length, by their size: how many packets, the whole block as one struct
+# (head, arrivals, lengths, and of each packet its first two bytes and its timestamp), the lengths.
+_SHAPES: dict[int, tuple[int, Struct, bytes]] = {}
+_HEADS: dict[tuple[int, ...], bool] = {}
 
 Problem = tuple[str, str, int, "int | None"]
 """code, text, second, stream."""
@@ -159,71 +163,110 @@ def _second(result: Scan, view: memoryview, at: int, end: int) -> int:
 
 
 def _block(result: Scan, second: int, here: tuple[int, int, int], block: memoryview) -> int:
-    """Check a shown block against its place and itself; its number of packets."""
+    """Check a shown block against its place and itself; its number of packets.
+
+    Here stands the usual block in which all is well; `_any_block` looks at every other.
+    """
+    shape = _SHAPES.get(len(block))
+    if shape is not None:
+        n, together, lengths = shape
+        values = together.unpack_from(block)
+        at = 9 + n
+        if values[:6] == (BLOCK_MAGIC, second, *here, n) and values[at] == lengths and not values[8]:
+            arrivals, stamps = values[9:at], values[at + 2 :: 2]
+            least, greatest = values[6:8]
+            begin = second * NS + here[1] * BLOCK_NS
+            if (
+                min(arrivals) >= begin
+                and max(arrivals) < begin + BLOCK_NS
+                and min(stamps) == least
+                and max(stamps) == greatest
+                and greatest - least < 1 << 31
+                and here[2] == KIND_RTP
+                and here[1] < BLOCKS_A_SEGMENT
+                and _all_rtp(values[at + 1 :: 2])
+            ):
+                result.packets += n
+                return n
+    return _any_block(result, second, here, block)
+
+
+def _any_block(result: Scan, second: int, here: tuple[int, int, int], block: memoryview) -> int:
+    """`_block` for a block of any shape; the usual shapes are kept for `_block` to read in one go."""
     size = len(block)
     if size < BLOCK_HEAD:
         result.problems.append(("media-block", "is shorter than a block's head", second, here[0]))
         return 0
-    magic, segment, stream, position, kind, n, least, greatest, zero = _BLOCK.unpack_from(block)
-    if magic != BLOCK_MAGIC or zero or not n or kind not in (KIND_RTP, KIND_RTCP):
-        result.problems.append(("media-block", "has no head of a block", second, here[0]))
-        return 0
-    if (segment, stream, position, kind) != (second, *here) or position >= BLOCKS_A_SEGMENT:
-        text = f"says second {segment}, stream {stream}, position {position}, kind {kind}"
-        result.problems.append(("media-block", text, second, here[0]))
+    head = _BLOCK.unpack_from(block)
+    n = head[5]
     body = BLOCK_HEAD + 10 * n
-    if body > size:
-        result.problems.append(("media-block", f"has no room for {n} packets", second, stream))
+    if body > size or not n:
+        result.problems.append(("media-block", f"has no room for {n} packets", second, here[0]))
         return 0
-    table = _TABLES.get(n) or _table(n)
-    values = table.unpack_from(block, BLOCK_HEAD)
+    values = Struct(f">{n}Q{n}H").unpack_from(block, BLOCK_HEAD)
     arrivals, lengths = values[:n], values[n:]
     if body + sum(lengths) != size:
-        result.problems.append(("media-block", "its packets do not fill it", second, stream))
+        result.problems.append(("media-block", "its packets do not fill it", second, here[0]))
         return 0
-    result.packets += n
-    begin = segment * NS + position * BLOCK_NS
+    length = lengths[0]
+    if length >= _RTP_HEADER and n <= _SMALL and lengths.count(length) == n and len(_SHAPES) < _MOST_SHAPES:
+        packets = f"HxxI{length - 8}x" * n
+        _SHAPES[size] = n, Struct(f">8sIHBBIIII{n}Q{2 * n}s{packets}"), length.to_bytes(2, "big") * n
+    stamps = _stamps(block, body, lengths) if here[2] == KIND_RTP else ()
+    return _checked(result, second, here, head, arrivals, stamps)
+
+
+def _checked(
+    result: Scan,
+    second: int,
+    here: tuple[int, int, int],
+    head: tuple[Any, ...],
+    arrivals: tuple[int, ...],
+    stamps: Sequence[int],
+) -> int:
+    """What every block must fulfil, once its fields are read."""
+    magic, segment, stream, position, kind, _, least, greatest, zero = head
+    if magic != BLOCK_MAGIC or zero or kind not in (KIND_RTP, KIND_RTCP):
+        result.problems.append(("media-block", "has no head of a block", second, here[0]))
+    if (segment, stream, position, kind) != (second, *here) or here[1] >= BLOCKS_A_SEGMENT:
+        text = f"says second {segment}, stream {stream}, position {position}, kind {kind}"
+        result.problems.append(("media-block", text, second, here[0]))
+    result.packets += len(arrivals)
+    begin = second * NS + here[1] * BLOCK_NS
     if max(arrivals) >= begin + BLOCK_NS:
-        result.problems.append(("media-arrival", f"in the block at {position * 200} ms", second, stream))
+        text = f"in the block at {here[1] * 200} ms"
+        result.problems.append(("media-arrival", text, second, here[0]))
     if min(arrivals) < begin:
         result.late += sum(arrival < begin for arrival in arrivals)
-    stamps = _stamps(block, body, lengths) if kind == KIND_RTP else ()
     if (least, greatest) != (_range(stamps) if stamps else (0, 0)):
-        text = f"says {least} to {greatest} in the block at {position * 200} ms"
-        result.problems.append(("media-timestamps", text, second, stream))
-    return int(n)
+        text = f"says {least} to {greatest} in the block at {here[1] * 200} ms"
+        result.problems.append(("media-timestamps", text, second, here[0]))
+    return len(arrivals)
 
 
-def _table(n: int) -> Struct:
-    table = Struct(f">{n}Q{n}H")
-    if n <= _SMALL:
-        _TABLES[n] = table
-    return table
+def _all_rtp(heads: tuple[int, ...]) -> bool:
+    """Whether all are first halves of RTP headers; the few combinations that occur are remembered."""
+    known = _HEADS.get(heads)
+    if known is None:
+        known = all(map(_IS_RTP.__getitem__, heads))
+        if len(_HEADS) < _MOST_SHAPES:
+            _HEADS[heads] = known
+    return known
 
 
-def _stamps(block: memoryview, at: int, lengths: tuple[int, ...]) -> tuple[int, ...]:
+def _stamps(block: memoryview, at: int, lengths: tuple[int, ...]) -> list[int]:
     """The RTP timestamps of the packets that are RTP: whole fixed headers, no RTCP."""
-    n, length = len(lengths), lengths[0]
-    if length >= 12 and n <= _SMALL and lengths.count(length) == n:
-        # The usual block: packets of one length, read in one go.
-        key = n, length
-        together = _STAMPS.get(key)
-        if together is None:
-            together = _STAMPS[key] = Struct(">" + f"HxxI{length - 8}x" * n)
-        values = together.unpack_from(block, at)
-        if all(map(_IS_RTP.__getitem__, values[::2])):
-            return values[1::2]
     stamps = []
     for length in lengths:
-        if length >= 12:
+        if length >= _RTP_HEADER:
             first, stamp = _RTP.unpack_from(block, at)
             if _IS_RTP[first]:
                 stamps.append(stamp)
         at += length
-    return tuple(stamps)
+    return stamps
 
 
-def _range(stamps: tuple[int, ...]) -> tuple[int, int]:
+def _range(stamps: Sequence[int]) -> tuple[int, int]:
     """Least and greatest by serial arithmetic (RFC 1982), relative to the first."""
     least, greatest = min(stamps), max(stamps)
     if greatest - least < 1 << 31:

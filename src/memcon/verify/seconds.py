@@ -56,7 +56,7 @@ def check_media(
         states[changed] = DIFFER
     media.good = {n for n, state in enumerate(states) if state == MATCH}
     report_states(report, call, states, len(found.hashes), _NAME, named=changed)
-    _check_call_root(report, call, found.hashes, _NAME)
+    check_call_root(report, call, found.hashes, _NAME)
     if not found.torn:
         _check_counts(report, call, found)
     blocks = found.shown + found.withheld
@@ -216,7 +216,8 @@ def _report_run(
     )
 
 
-def _check_call_root(report: Report, call: Call, hashes: Sequence[bytes], where: str) -> None:
+def check_call_root(report: Report, call: Call, hashes: Sequence[bytes], where: str) -> None:
+    """All seconds together against the last leaf."""
     last = call.last
     if last is not None and hash_root(list(hashes)) != last.call_root:
         report.add("media-call-root", where, "all seconds together do not lead to the root in the last leaf")
