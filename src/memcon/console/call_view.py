@@ -82,7 +82,7 @@ def headline(call: CallPage) -> str:
     seal = score.seal_of(call.lanes)
     whole = seal.count(HEARD) + seal.count(HELD)
     lanes = {1: "", 2: " on both lanes"}.get(len(call.lanes), " on every lane")
-    return f"{number(whole)} of {count(len(seal), 'second')} sealed with all that was owed{lanes}"
+    return f"{number(whole)} of {count(len(seal), 'second')} complete{lanes}"
 
 
 def lane_words(call: CallPage) -> list[tuple[str, str, str]]:
@@ -129,14 +129,15 @@ def timeline(call: CallPage, gaps: Sequence[score.Gap]) -> list[Entry]:
 def citation(call: CallPage, *, office: str, recorder: str, address: str) -> str:
     """The citation, selectable whole."""
     row = call.row
-    until = f"–{clock_time(row.began + row.duration)}" if row.state != "live" else ", still going on"
+    ended = row.state != "live"
+    until = f"–{clock_time(row.began + row.duration)} UTC" if ended else " UTC, still going on"
     leaves = ""
     if call.seals:
         leaves = f", leaves {number(call.seals[0].index)}–{number(call.seals[-1].index)}"
     where = f"{office}; recorder" if office else "Recorder"
     return (
         f"{'–'.join(row.parties) or 'Parties not named'}, telephone call, {day(row.began)}, "
-        f"{clock_time(row.began)}{until} UTC. Call {row.display}. {where} {recorder}{leaves}. {address}"
+        f"{clock_time(row.began)}{until}. Call {row.display}. {where} {recorder}{leaves}. {address}"
     )
 
 
@@ -207,6 +208,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             minutes=score.minutes(call.lanes, ended=False, first=first),
             counts=score.counts(call.lanes),
             sealing=sealing(call),
+            timeline=timeline(call, score.gaps(call.lanes)),
         )
 
     async def verify(request: Request, _form: FormData) -> Response:

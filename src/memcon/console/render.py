@@ -52,8 +52,9 @@ class Pulse:
 
 def pulse_of(status: RecorderStatus, now_ns: int) -> Pulse:
     """The last 60 slots and the newest beat, by the operator's clock."""
-    _, states = strip.slot_states(
-        status.beats, PULSE_SLOTS, now_ns=now_ns, period_ns=status.period_ns, genesis_slot=status.genesis_slot
+    first = now_ns // status.period_ns - PULSE_SLOTS
+    states = strip.slot_states(
+        status.beats, first, now_ns=now_ns, period_ns=status.period_ns, genesis_slot=status.genesis_slot
     )
     span = words.length(PULSE_SLOTS * status.period_ns)
     picture = strip.beats_strip(states, f"Last {span}", height=18)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memcon.console.deps import Beat, RecorderStatus
     from memcon.console.render import Pages
 
-TEN_MINUTES = 600 * NS
+HOUR = 3600 * NS
 SEGMENT = 60
 MOST_SLOTS = 600
 TABLE_ROWS = 12
@@ -50,9 +50,14 @@ class BeatLine:
     flags: str
 
 
-def slots_of_ten_minutes(period_ns: int) -> int:
-    """How many slots are ten minutes; at least one segment."""
-    return min(MOST_SLOTS, max(SEGMENT, TEN_MINUTES // period_ns))
+def first_slot(now_ns: int, period_ns: int) -> int:
+    """Where the strip begins: whole segments of 60 slots that reach an hour back, 600 slots at most.
+
+    The last segment is the one that grows.
+    """
+    shown = min(MOST_SLOTS, max(SEGMENT, HOUR // period_ns)) // SEGMENT
+    last = now_ns // period_ns - 1
+    return max(0, (last // SEGMENT - shown + 1) * SEGMENT)
 
 
 def answer(status: RecorderStatus, states: Sequence[strip.SlotState], now_ns: int) -> Answer:
@@ -92,7 +97,7 @@ def segments(states: Sequence[strip.SlotState], first: int, period_ns: int) -> l
     cut = []
     for i in range(0, len(states), SEGMENT):
         label = clock_time((first + i) * period_ns)
-        cut.append((label, strip.beats_strip(states[i : i + SEGMENT], label, css="w60")))
+        cut.append((label, strip.beats_strip(states[i : i + SEGMENT], label, css="w60", cells=SEGMENT)))
     return cut
 
 
@@ -143,9 +148,9 @@ def routes(pages: Pages) -> list[BaseRoute]:
     def show(request: Request, template: str = "status.html") -> Response:
         now = deps.clock.wall_ns()
         status = deps.register.status(MOST_SLOTS)
-        slots = slots_of_ten_minutes(status.period_ns)
-        first, states = strip.slot_states(
-            status.beats, slots, now_ns=now, period_ns=status.period_ns, genesis_slot=status.genesis_slot
+        first = first_slot(now, status.period_ns)
+        states = strip.slot_states(
+            status.beats, first, now_ns=now, period_ns=status.period_ns, genesis_slot=status.genesis_slot
         )
         return pages.page(
             request,
@@ -158,7 +163,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             counts=strip.counts_by_state(states),
             lines=beat_lines(status.beats, states, first, status.period_ns),
             disk=disk_words(status),
-            span=length(slots * status.period_ns),
+            since=clock_time(first * status.period_ns),
             grow="/fragments/status",
         )
 

@@ -47,19 +47,18 @@ def runs(values: Sequence[T]) -> Iterator[tuple[int, int, T]]:
 
 
 def slot_states(
-    beats: Sequence[Beat], slots: int, *, now_ns: int, period_ns: int, genesis_slot: int | None
-) -> tuple[int, list[SlotState]]:
-    """The last `slots` ended slots before `now_ns`: (first slot, their states).
+    beats: Sequence[Beat], first: int, *, now_ns: int, period_ns: int, genesis_slot: int | None
+) -> list[SlotState]:
+    """The states of the slots from `first` to the last that has ended by `now_ns`.
 
     The operator's own view, no witness asked: a slot after the newest beat is *no claim* until its
     beat is overdue by `GRACE_SLOTS`. A slot after a leaf in state off is off until a beat says other.
     """
     last = now_ns // period_ns - 1
-    first = last - slots + 1
     by_slot = {beat.slot: beat for beat in beats}
     newest = max(by_slot, default=None)
     overdue = now_ns // period_ns - 1 - GRACE_SLOTS
-    off = any(beat.index > 0 and beat.state == 4 for beat in sorted(beats, key=_slot) if beat.slot < first)
+    off = False
     for beat in sorted(beats, key=_slot):
         if beat.slot < first and beat.index > 0:
             off = beat.state == 4
@@ -73,7 +72,7 @@ def slot_states(
             states.append("no claim")
         else:
             states.append("declared off" if off else "silent")
-    return first, states
+    return states
 
 
 def _slot(beat: Beat) -> int:
@@ -104,9 +103,14 @@ def described(states: Sequence[SlotState]) -> str:
     return listed(f"{count(states.count(state), 'slot')} {state}" for state in kinds)
 
 
-def beats_strip(states: Sequence[SlotState], label: str, *, height: int = 22, css: str = "") -> Markup:
-    """One segment of the recorder's strip; `label` says when it is, its content is added in words."""
-    width = CELL * len(states)
+def beats_strip(
+    states: Sequence[SlotState], label: str, *, height: int = 22, css: str = "", cells: int = 0
+) -> Markup:
+    """One segment of the recorder's strip; `label` says when it is, its content is added in words.
+
+    `cells` is the room of a segment that is still filling, so that its ticks are as wide as the others'.
+    """
+    width = CELL * max(len(states), cells)
     ticks: list[str] = []
     parts: list[str] = []
     for i, state in enumerate(states):
