@@ -10,14 +10,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from memcon.record import beat, call, canonical, config, hashing, segment, slottree
 from memcon.record.statement import Genesis
+from memcon.seal.keys import CheckpointSigner, create_keys
 from memcon.store import durable
 from memcon.store.tiles import LogStore
-from memcon.tlog.note import Note, Signature
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from memcon.tlog.checkpoint import Checkpoint
 
 NS = 1_000_000_000
 ORIGIN = "test.example/recorder"
@@ -27,7 +26,6 @@ INSTANCE = bytes(range(16))
 START = 1_790_000_000 * NS  # a slot's start
 INVITE = b"INVITE sip:srs@rec.example SIP/2.0\r\nCall-ID: a\r\nContent-Length: 0\r\n\r\n"
 BYE = b"BYE sip:srs@rec.example SIP/2.0\r\nCall-ID: a\r\nContent-Length: 0\r\n\r\n"
-PARTS = {name: canonical.dumps({"part": name}) for name in config.PARTS}
 PARTIES = [
     {"id": "p1", "name": "Solheim", "aor": "sip:+4712345678@a.example", "label": "1", "role": "caller"},
     {"id": "p2", "name": "Keller", "aor": "sip:keller@b.example", "label": "2", "role": "callee"},
@@ -116,7 +114,14 @@ def seal_segment(
             lengths = b"".join(struct.pack(">H", len(p)) for _, p in here)
             kind = 1 + stream % 2
             data = segment.encode_block(
-                n, stream, position, kind, 0, 0, arrivals, lengths, b"".join(p for _, p in here)
+                n,
+                stream,
+                position,
+                kind,
+                *_range(here, kind),
+                arrivals,
+                lengths,
+                b"".join(p for _, p in here),
             )
             blocks.append((stream, position, kind, data))
     entries = [
@@ -126,6 +131,15 @@ def seal_segment(
     root = segment.plaintext_root(n, entries)
     sealed = _gcm(hashing.segment_key(key, n, root), segment.segment_content(blocks))
     return segment.Sealed(n, root, memoryview(sealed)), counts
+
+
+def _range(packets: list[tuple[int, bytes]], kind: int) -> tuple[int, int]:
+    """Least and greatest RTP timestamp, relative to the first packet (FORMATS §6)."""
+    stamps = [struct.unpack_from(">I", p, 4)[0] for _, p in packets if len(p) >= 12 and p[0] >> 6 == 2]
+    if kind != segment.KIND_RTP or not stamps:
+        return 0, 0
+    steps = [(s - stamps[0] + (1 << 31)) % (1 << 32) - (1 << 31) for s in stamps]
+    return (stamps[0] + min(steps)) % (1 << 32), (stamps[0] + max(steps)) % (1 << 32)
 
 
 def _seal_event(key: bytes, event: segment.Event) -> segment.Sealed:
@@ -167,7 +181,13 @@ class Recorder:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.log = LogStore(home / "log")
-        genesis = Genesis(ORIGIN, PERIOD_MS, 3, 2, "2026-09-21T00:00:00Z", ("key",)).encode()
+        keys = create_keys(home / "keys")
+        self.vkeys = [str(key) for key in keys.vkeys(ORIGIN)]
+        self.sign = CheckpointSigner(keys, ORIGIN)
+        self.parts = {name: canonical.dumps({}) for name in config.PARTS}
+        self.parts["custodians"] = b"[]"
+        self.parts["keys"] = canonical.dumps({"receipt": keys.receipt_public().hex(), "log": self.vkeys})
+        genesis = Genesis(ORIGIN, PERIOD_MS, 3, 2, "2026-09-21T00:00:00Z", tuple(self.vkeys)).encode()
         named = self.log.add_statement(genesis)
         root = self._root(0, 0, {})
         first = beat.Beat(
@@ -179,11 +199,7 @@ class Recorder:
 
     @property
     def config_root(self) -> bytes:
-        return config.config_root(config.commit_parts(STRUCTURE, PARTS))
-
-    @staticmethod
-    def sign(head: Checkpoint) -> bytes:
-        return Note(head.to_bytes(), (Signature(ORIGIN, b"keyi", b"x" * 64),)).to_bytes()
+        return config.config_root(config.commit_parts(STRUCTURE, self.parts))
 
     def _root(self, index: int, slot: int, leaves: dict[int, bytes]) -> bytes:
         tree = slottree.SlotTree(hashing.slot_key(STRUCTURE, index, slot), leaves)
