@@ -47,8 +47,8 @@ def _custody() -> str:
 def _codecs() -> str:
     import av
 
-    names = {name for name in ("pcm_mulaw", "pcm_alaw", "g722", "flac") if av.CodecContext.create(name, "r")}
-    return f"FFmpeg by PyAV {av.__version__}: {', '.join(sorted(names))}"
+    names = [av.CodecContext.create(name, "r").name for name in ("pcm_mulaw", "pcm_alaw", "g722", "flac")]
+    return f"FFmpeg by PyAV {av.__version__}: {', '.join(names)}"
 
 
 def _receive() -> str:
