@@ -50,7 +50,7 @@ class MediaPorts(Protocol):
     """Where the owner gives out its media ports."""
 
     def allocate(self, dialog: DialogId, count: int) -> Sequence[int] | None:
-        """`count` ports, ready to receive; None if there are not as many. The owner frees them at CallEnded."""
+        """`count` ports, ready to receive; None if too few are left. The owner frees them at CallEnded."""
         ...
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+NAMESPACE = "urn:ietf:params:xml:ns:recording:1"
 MAX_FACTS = 1_000
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from lxml import etree
 from memcon.errors import FormatError
 from memcon.wire.recording import (
     MAX_FACTS,
+    NAMESPACE,
     DataMode,
     Fact,
     Group,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMESPACE", "Recording", "merge", "parse"]
 
-NAMESPACE = "urn:ietf:params:xml:ns:recording:1"
 KNOWN_NAMESPACES = (NAMESPACE, "urn:ietf:params:xml:ns:recording", "urn:ietf:params:xml:ns:siprec")
 MAX_ELEMENTS = 10_000
 
