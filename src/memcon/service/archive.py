@@ -60,6 +60,10 @@ class Archive:
 
     # --- opening ---
 
+    def files(self, number: int) -> dict[str, Path]:
+        """The call's files by name; UsageError when the call is not in the vault yet."""
+        return self._keeper.find(number)
+
     def open(self, number: int) -> OpenCall:
         """A call with its key, through the embedded custodian.
 

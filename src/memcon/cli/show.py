@@ -1,0 +1,104 @@
+"""`memcon show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from memcon.catalogue.catalogue import CallDetail, Catalogue
+from memcon.cli.calls import STATE_WORDS, parties_text, row_json
+from memcon.cli.common import (
+    call_number,
+    clock_text,
+    emit,
+    home_option,
+    json_option,
+    load_config,
+    out,
+    reports_errors,
+)
+from memcon.clock import utc
+from memcon.errors import UsageError
+from memcon.record.call import CAUSES, WHO
+
+if TYPE_CHECKING:
+    from memcon.store.paths import Home
+
+
+def detail_json(call: CallDetail) -> dict[str, Any]:
+    """A call as `show --json` gives it."""
+    return row_json(call.row) | {
+        "handle": call.handle,
+        "cause": CAUSES.get(call.row.cause or 0),
+        "ended_by": None if call.row.who is None else WHO.get(call.row.who),
+        "parties": [dict(party) for party in call.parties],
+        "source_ids": dict(call.source_ids),
+        "streams": [
+            {
+                "stream": s.stream,
+                "label": s.label,
+                "port": s.port,
+                "codecs": [dict(c) for c in s.codecs],
+                "participant": s.participant,
+                "received": s.received,
+                "expected": s.expected,
+                "kernel_drops": s.kernel_drops,
+                "duplicates": s.duplicates,
+                "reordered": s.reordered,
+            }
+            for s in call.streams
+        ],
+        "events": [{"n": e.n, "since_ns": e.since, "facts": dict(e.facts)} for e in call.events],
+        "beats": [{"index": b.index, "first": b.first, "segments": b.segments} for b in call.beats],
+        "oddities": list(call.oddities),
+        "call_root": call.call_root,
+    }
+
+
+@click.command("show")
+@click.argument("call")
+@home_option
+@json_option
+@reports_errors
+def command(home: Home, call: str, as_json: bool) -> None:
+    """Show one call: its parties, streams, what happened, and the beats that seal it."""
+    load_config(home)
+    number = call_number(call)
+    catalogue = Catalogue(home.catalogue)
+    try:
+        found = catalogue.call(number)
+    finally:
+        catalogue.close()
+    if found is None:
+        raise UsageError(f"there is no call {number}", cure="memcon calls lists them")
+    if as_json:
+        emit(detail_json(found))
+        return
+    for line in describe(found):
+        out().print(line, markup=False)
+
+
+def describe(call: CallDetail) -> list[str]:
+    """The call in lines of text."""
+    row = call.row
+    length = "going on" if row.duration is None else clock_text(row.duration)
+    lines = [
+        f"Call {row.display}: {STATE_WORDS.get(row.state, row.state)}",
+        f"  {parties_text(row)}",
+        f"  {utc(row.start_wall)}, {length}, line {row.line or 'none'}, {row.segments} seconds sealed",
+    ]
+    for s in call.streams:
+        codecs = ", ".join(str(c.get("name")) for c in s.codecs) or "unknown codec"
+        lost = max(0, s.expected - s.received + s.duplicates)
+        counts = f"{s.received:,} packets, {lost:,} lost, {s.duplicates:,} twice, {s.reordered:,} reordered"
+        lines.append(f"  stream {s.label or s.stream}: {codecs}; {counts}")
+    lines += [
+        f"  {clock_text(e.since)}  {e.facts.get('type')}" for e in call.events if e.facts.get("type") != "sip"
+    ]
+    if call.beats:
+        lines.append(f"  beats {call.beats[0].index} to {call.beats[-1].index} of the log")
+    lines += [f"  odd: {text}" for text in call.oddities]
+    if row.cause is not None:
+        lines.append(f"  ended by {WHO.get(row.who or 0)}: {CAUSES.get(row.cause)}")
+    return lines

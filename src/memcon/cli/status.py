@@ -1,0 +1,61 @@
+"""`memcon status`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
+from memcon.clock import NS, SystemClock, utc
+from memcon.store.durable import read_if_there
+from memcon.store.tiles import LogStore
+
+if TYPE_CHECKING:
+    from memcon.store.paths import Home
+
+ROLES = ("capture", "seal", "office")
+STALE_NS = 10 * NS
+
+
+def read_status(home: Home, now: int) -> dict[str, Any]:
+    """What each process last said, and the log's size; `running` asks for word within 10 s or a beat."""
+    config = load_config(home)
+    stale = max(STALE_NS, 2 * config.period * NS)
+    processes: dict[str, Any] = {}
+    for role in ROLES:
+        said = read_if_there(home.status(role))
+        value = json.loads(said) if said else {}
+        running = bool(value) and now - int(value.get("wall", 0)) < stale
+        processes[role] = {"running": running, **value}
+    return {
+        "origin": config.origin,
+        "recording": all(processes[role]["running"] for role in ROLES) and bool(config.sip_listen),
+        "log_size": LogStore(home.log).checkpoint().size,
+        "processes": processes,
+    }
+
+
+@click.command("status")
+@home_option
+@json_option
+@reports_errors
+def command(home: Home, as_json: bool) -> None:
+    """Say what the recorder is doing. Exit code 1 when it is not recording."""
+    status = read_status(home, SystemClock().wall_ns())
+    if as_json:
+        emit(status)
+    else:
+        console = out()
+        console.print("Recording." if status["recording"] else "Not recording.")
+        console.print(f"Log {status['origin']}: {status['log_size']:,} leaves.", markup=False)
+        for role, said in status["processes"].items():
+            when = utc(int(said["wall"])) if "wall" in said else "never"
+            console.print(f"  {role}: {'running' if said['running'] else 'not running'}, last word {when}")
+        capture = status["processes"]["capture"]
+        if capture["running"]:
+            console.print(f"  {capture['calls']:,} calls, {capture['streams']:,} sockets")
+    if not status["recording"]:
+        sys.exit(EXIT_FOUND)

@@ -1,0 +1,198 @@
+"""The office process: indexes the feed, fills the vault, serves the pages. Nobody waits for it.
+
+Three threads: uvicorn (this one), the indexer, the keeper. Each of the latter two says what it could
+not do and goes on; what one misses, the files still have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from memcon import __version__
+from memcon.catalogue.catalogue import Catalogue
+from memcon.catalogue.feed import follow
+from memcon.clock import NS
+from memcon.console.app import create_app
+from memcon.console.deps import ConsoleDeps
+from memcon.console.from_catalogue import CatalogueRegister
+from memcon.console.users import Users
+from memcon.errors import MemconError, UsageError
+from memcon.service.archive import Archive
+from memcon.store.durable import read_bytes, write_file
+from memcon.store.paths import Home
+from memcon.vault.keeper import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from memcon.clock import Clock
+    from memcon.console.deps import FileKind, Offer
+    from memcon.service.config import Config
+
+INDEX_SECONDS = 0.2
+KEEP_SECONDS = 0.5
+SLOTS_NS = 600 * NS
+VERIFIER_FILE = "memcon-verify.pyz"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFiles:
+    """The public files of a log directory, by the paths of tlog-tiles."""
+
+    root: Path
+
+    def path(self, name: str) -> Path | None:
+        """A file below the log; None for what is not there or would leave it."""
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or part.startswith(".") for part in parts):
+            return None
+        path = self.root.joinpath(*parts)
+        return path if path.is_file() and path.resolve().is_relative_to(self.root.resolve()) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """What the console offers to take away."""
+
+    archive: Archive
+
+    def offers(self, number: int) -> Sequence[Offer]:
+        return self.archive.offers(number)
+
+    def path(self, number: int, kind: FileKind) -> Path:
+        return self.archive.export(number, kind)
+
+
+class Office:
+    """Catalogue and vault of one home, kept up to date."""
+
+    def __init__(self, home: Home, config: Config, clock: Clock) -> None:
+        self._home = home
+        self._clock = clock
+        self.catalogue = Catalogue(home.catalogue)
+        self._keeper = Keeper(home, config.origin, clock, config.vault_fallback)
+        self._next_slots = 0
+        self._troubles: dict[str, str] = {}
+        self._kept = 0
+
+    def index(self) -> int:
+        """Apply what the feed has gained, and the leaves of calls that are sealed; returns how much."""
+        followed = follow(self._home.feed, self.catalogue)
+        for number in self.catalogue.unsettled():
+            try:
+                self.catalogue.settle(read_bytes(self._keeper.find(number)["leaves.mcl"]))
+            except MemconError as error:
+                self._troubles[f"call {number}"] = str(error)
+            else:
+                self._troubles.pop(f"call {number}", None)
+        return followed.objects
+
+    def keep(self, *, stopping: bool = False) -> None:
+        """Put ended calls into the vault, and from time to time the slot records."""
+        outcome = self._keeper.keep_done()
+        problems = list(outcome.problems)
+        self._kept += len(outcome.kept)
+        now = self._clock.monotonic_ns()
+        if stopping or now >= self._next_slots:
+            self._next_slots = now + SLOTS_NS
+            problems += self._keeper.keep_slots(stopping=stopping).problems
+        if problems:
+            self._troubles["vault"] = "; ".join(problems)
+        else:
+            self._troubles.pop("vault", None)
+
+    def say(self) -> None:
+        """Leave the status in the run directory."""
+        status = {
+            "pid": os.getpid(),
+            "wall": self._clock.wall_ns(),
+            "kept": self._kept,
+            "troubles": list(self._troubles.values()),
+        }
+        write_file(self._home.status("office"), json.dumps(status).encode(), durable=False)
+
+    def loop(self, work: Callable[[], object], seconds: float, stop: threading.Event, name: str) -> None:
+        """Run `work` again and again; what it raises is told and tried again."""
+        while not stop.wait(seconds):
+            try:
+                work()
+            except MemconError as error:
+                self._troubles[name] = str(error)
+            else:
+                self._troubles.pop(name, None)
+
+
+def find_verifier() -> Path | None:
+    """The stand-alone verifier as one file, if it was built: beside the package or in dist/."""
+    package = Path(__file__).resolve().parent.parent
+    for path in (package / VERIFIER_FILE, package.parent.parent / "dist" / VERIFIER_FILE):
+        if path.is_file():
+            return path
+    return None
+
+
+def console_deps(home: Home, config: Config, clock: Clock, catalogue: Catalogue) -> ConsoleDeps:
+    """The console's world over this home."""
+    archive = Archive(home, config, clock)
+    return ConsoleDeps(
+        register=CatalogueRegister(catalogue, home, clock, archive.vkeys),
+        audio=archive,
+        waveform=archive,
+        verifier=archive,
+        exporter=Exports(archive),
+        users=Users(home.users, clock),
+        log=LogFiles(home.log),
+        clock=clock,
+        session_key=secrets.token_bytes(32),
+        hosts=(config.console_host,),
+        version=__version__,
+        verifier_file=find_verifier(),
+    )
+
+
+def run_office(home: Home, config: Config, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT; then index and keep what is left."""
+    home = Home(home.root, config.vault_path)
+    office = Office(home, config, clock)
+    stop = threading.Event()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(console_deps(home, config, clock, office.catalogue)),
+            host=config.console_host,
+            port=config.console_port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    threads = [
+        threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
+        threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
+        threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        server.run()
+    except SystemExit as error:  # uvicorn says why on standard error and exits, when a port is taken
+        raise UsageError(
+            f"the console cannot listen on {config.console_host}:{config.console_port}",
+            cure="Change [console] listen in memcon.toml, or stop the program that holds the port",
+        ) from error
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        office.index()
+        office.keep(stopping=True)
+        office.index()
+        office.catalogue.close()
