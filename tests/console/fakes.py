@@ -6,7 +6,7 @@ import math
 import warnings
 import wave
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 
@@ -207,6 +207,7 @@ class FakeRegister:
     beats: tuple[Beat, ...] | None = None
     fail: Exception | None = None
     off: str = ""
+    changed: dict[str, Any] = field(default_factory=dict)
 
     def search(self, query: Query) -> RegisterPage:
         self.asked.append("search")
@@ -261,7 +262,7 @@ class FakeRegister:
                 )
                 for slot in range(last - beats + 1, last + 1)
             )
-        return RecorderStatus(
+        status = RecorderStatus(
             name="arland-1",
             origin=ORIGIN,
             period_ns=PERIOD,
@@ -279,6 +280,7 @@ class FakeRegister:
             disk=Disk("/var/lib/memcon", 212_000_000_000, 500_000_000_000),
             off=self.off,
         )
+        return replace(status, **self.changed)
 
 
 @dataclass

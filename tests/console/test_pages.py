@@ -2,30 +2,348 @@
 
 from __future__ import annotations
 
+import html
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.console.fakes import NOW, PERIOD, VKEY, lane, make_office
+
+from memcon.clock import NS
+from memcon.console.deps import HEARD, Beat
+from memcon.console.words import NBSP
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.testclient import TestClient
+    from tests.console.fakes import Office
+
+EVERY_PAGE = (
+    "/",
+    "/?q=duty&page=2",
+    "/status",
+    "/calls/7",
+    "/calls/40",
+    "/calls/39",
+    "/calls/36",
+    "/calls/37",
+)
+FRAGMENTS = ("/fragments/register", "/fragments/pulse", "/fragments/status", "/fragments/call/40")
+
+
+def words(text: str) -> str:
+    """A page as its reader reads it: no tags, plain spaces."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text))).replace(NBSP, " ")
+
+
+@pytest.mark.parametrize("path", [*EVERY_PAGE, *FRAGMENTS])
+def test_every_page_comes_whole_and_without_inline_code(reader: TestClient, path: str) -> None:
+    answer = reader.get(path)
+    assert answer.status_code == 200
+    assert " style=" not in answer.text
+    assert "onclick" not in answer.text
+    assert not re.search(r"<script(?! (type=\"module\" )?src=)", answer.text)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_register_says_how_many_since_when(reader: TestClient) -> None:
+    text = words(reader.get("/").text)
+    assert "40 calls since 15 October 2026" in text
+    assert "2 calls are unrecorded." in text
+    assert "Ingrid Solheim and Minister of Finance" in text
+    assert "500 seconds sealed so far" in text
+    assert "Page 1 of 2" in text
+    assert "arland-1 beat 14:19:50" in text
+
+
+def test_a_live_call_stands_at_the_top_once(reader: TestClient) -> None:
+    page = reader.get("/").text
+    assert page.count('id="row-40"') == 1
+    assert page.index('id="live-rows"') < page.index('id="row-40"') < page.index('id="row-39"')
+    found = reader.get("/?state=live").text
+    assert found.count('id="row-40"') == 1
+    assert 'id="row-39"' not in found
+
+
+def test_the_register_is_asked_once_a_page(office: Office) -> None:
+    reader = office.client("vera")
+    office.register.asked.clear()
+    reader.get("/")
+    assert sorted(office.register.asked) == ["live", "search", "status"]  # live: of the fake's status
+    office.register.asked.clear()
+    reader.get("/calls/38")
+    assert sorted(office.register.asked) == ["call", "live", "status"]
+
+
+def test_search_filters_and_pages(reader: TestClient) -> None:
+    text = reader.get("/?q=solheim&state=recorded&state=partly&from=2026-11-23&to=2026-11-23").text
+    assert "2 calls found" in words(text)
+    assert 'value="solheim"' in text
+    second = reader.get("/?page=2&q=duty").text
+    assert "page 2 of 2" in words(second)
+    assert 'rel="prev" href="/?q=duty"' in second
+    assert 'rel="next"' in reader.get("/").text
+    assert 'rel="next" href="/?q=duty&amp;page=2"' in reader.get("/?q=duty").text
+
+
+@pytest.mark.parametrize("page", ["0", "-3", "x", "99999999999", "١"])
+def test_a_page_number_that_is_none_is_the_first(reader: TestClient, page: str) -> None:
+    assert "Page 1 of 2" in words(reader.get("/", params={"page": page}).text)
+
+
+def test_a_day_that_was_not_understood_is_said(reader: TestClient) -> None:
+    text = reader.get("/?from=yesterday&to=2026-13-01").text
+    assert "From was not understood" in text
+    assert "To was not understood" in text
+    assert 'value="yesterday"' in text
+
+
+def test_nothing_found_says_what_to_do(reader: TestClient) -> None:
+    text = words(reader.get("/?q=zzz").text)
+    assert "No call matches." in text
+    assert "The register holds 40 calls" in text
+
+
+def test_an_empty_register_says_what_to_do(office: Office) -> None:
+    office.register.calls = []
+    text = words(office.client("vera").get("/").text)
+    assert "No call yet" in text
+    assert "Point a session recording client" in text
+
+
+def test_a_call_without_a_name_and_a_hostile_one(reader: TestClient) -> None:
+    for path in ("/", "/calls/37"):
+        page = reader.get(path).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(" in page
+        assert "not named" in page
+    search = reader.get("/", params={"q": '"><img src=x>'}).text
+    assert "<img" not in search
+
+
+def test_the_page_of_a_call(reader: TestClient) -> None:
+    page = reader.get("/calls/7").text
+    text = words(page)
+    assert "Call 2026-11-23/0007" in text
+    assert "345 of 348 seconds complete on both lanes" in text
+    assert "348 seconds: 314 whole, 31 on hold, 3 with a lane lost." in text
+    assert "3 seconds lost on lane B at 4:21." in text
+    assert "15,700 packets came, 150 lost on the network" in text
+    assert "35 beats sealed 348 seconds of this call, each at most 0.30 s after its slot's end" in text
+    assert "the operator's clock only" in text
+    assert "The metadata names no session group" in text
+    assert "Ingrid Solheim–Tomas Keller, telephone call, 23 November 2026, 08:46:32–08:52:19 UTC." in text
+    assert "leaves 2,252,023–2,252,057. https://callroom.example/calls/7" in text
+    assert "Made when asked for" not in text
+    assert "made when asked for" in text
+    assert page.count('class="w60 score"') == 6
+    assert page.count('data-into="seal-rows"') == 35
+    assert '<audio id="audio" controls' in page
+
+
+def test_a_live_call_grows_and_offers_no_files(reader: TestClient) -> None:
+    page = reader.get("/calls/40").text
+    assert 'data-grow="/fragments/call/40"' in page
+    assert "<audio" not in page
+    assert "/download/" not in page
+    assert "still going on" in page
+    fragment = reader.get("/fragments/call/40?minute=8").text
+    assert fragment.count('class="w60 score"') == 1
+    assert "data-ended" not in fragment
+    assert reader.get("/fragments/call/40?minute=x").text.count('class="w60 score"') == 9
+    assert "data-ended" in reader.get("/fragments/call/7").text
+
+
+def test_a_call_without_a_stream(reader: TestClient) -> None:
+    text = words(reader.get("/calls/36").text)
+    assert "the signalling is all there is" in text
+    assert "No beat has sealed this call yet." in text
+    assert "Nothing but the audio" in text
+
+
+def test_a_call_of_three_lanes_with_what_the_machine_dropped(office: Office) -> None:
+    mine = office.register.calls[2]
+    third = replace(lane("C", "Interpreter", bytes([HEARD] * 1443)), dropped=7, duplicates=2, expected=72_200)
+    unknown = tuple(replace(seal, published=None) for seal in mine.seals)
+    office.register.calls[2] = replace(mine, lanes=(*mine.lanes, third), seals=unknown)
+    text = words(office.client("vera").get("/calls/38").text)
+    assert "complete on every lane" in text
+    assert "45 lost on the network, 7 dropped by this machine, 2 came twice" in text
+    assert "not known" in text
+
+
+def test_a_call_without_waveform_says_so(office: Office) -> None:
+    mine = office.register.calls[2]
+    office.register.calls[2] = replace(mine, lanes=tuple(replace(one, peaks=b"") for one in mine.lanes))
+    assert "has not been worked out yet" in words(office.client("vera").get("/calls/38").text)
+
+
+def test_a_long_list_of_events_is_folded(office: Office) -> None:
+    place = next(i for i, one in enumerate(office.register.calls) if one.row.number == 7)
+    mine = office.register.calls[place]
+    office.register.calls[place] = replace(mine, events=mine.events * 10)
+    assert "41 entries, by time" in words(office.client("vera").get("/calls/7").text)
 
 
 @pytest.mark.parametrize(
-    "path",
+    "path", ["/calls/41", "/calls/0", "/calls/99999999999999999999", "/fragments/call/41"]
+)
+def test_a_call_that_is_not_there(reader: TestClient, path: str) -> None:
+    answer = reader.get(path)
+    assert answer.status_code == 404
+    assert "There is no call" in answer.text
+    assert "numbers are dense" in answer.text
+
+
+def test_an_overseer_sees_seals_and_hears_nothing(office: Office) -> None:
+    page = office.client("mira").get("/calls/7").text
+    assert 'class="w60 score"' in page
+    assert "<audio" not in page
+    assert "/download/" not in page
+    assert 'id="verify-now"' in page
+
+
+def test_status_in_a_sentence(reader: TestClient) -> None:
+    text = words(reader.get("/status").text)
+    assert "Recording: the last beat sealed the slot that ended 14:19:50 UTC; 1 call is going on." in text
+    assert "one tick is one slot of 10 s · 359 slots: 359 recording" in text
+    assert "Since 13:20:00 UTC" in text
+    assert VKEY in text
+    assert "212 GB of 500 GB free on /var/lib/memcon" in text
+    assert "not running" in text
+
+
+def beats(*wanted: tuple[int, int, int]) -> tuple[Beat, ...]:
+    """(slots before the newest that ended, state, flags), oldest first."""
+    last = NOW // PERIOD - 1
+    return tuple(Beat(1000 - ago, last - ago, state, flags, 0, None) for ago, state, flags in wanted)
+
+
+@pytest.mark.parametrize(
+    ("some", "said"),
     [
-        "/",
-        "/status",
-        "/calls/7",
-        "/calls/40",
-        "/calls/39",
-        "/calls/36",
-        "/calls/37",
-        "/fragments/register",
-        "/fragments/pulse",
-        "/fragments/status",
-        "/fragments/call/40",
+        ((), "no beat has come yet"),
+        (
+            ((6, 1, 0),),
+            "Silent for 1 min 02 s: the last beat came for the slot that ended 23 Nov 2026, 14:18:50 UTC.",
+        ),
+        (((1, 1, 0),), "Recording: the last beat sealed the slot that ended 14:19:40 UTC"),
+        (((4, 1, 0), (0, 2, 1)), "Recording on a degraded machine"),
+        (((4, 1, 0), (0, 3, 0)), "Recording, some lines declared off"),
+        (((4, 1, 0), (0, 1, 6)), "beats did not come."),
+        (((9, 4, 0),), "Off, by declaration. By J. Ruiz: monthly test"),
     ],
 )
-def test_every_page_comes(reader: TestClient, path: str) -> None:
-    answer = reader.get(path)
-    assert answer.status_code == 200, answer.text
+def test_the_answer_follows_the_beats(
+    office: Office, some: tuple[tuple[int, int, int], ...], said: str
+) -> None:
+    office.register.beats = beats(*some)
+    office.register.off = "By J. Ruiz: monthly test"
+    text = words(office.client("vera").get("/status").text)
+    assert said in text
+
+
+def test_flags_and_missing_beats_stand_in_the_table(office: Office) -> None:
+    office.register.beats = beats((3, 1, 0), (0, 2, 7))
+    page = office.client("vera").get("/status").text
+    text = words(page)
+    assert "late backlog, clock step, restored from a copy" in text
+    assert re.search(r"Silent 14:19:20 \d+ none —", text)
+    assert "Degraded" in text
+
+
+def test_the_first_leaf_is_no_beat(office: Office) -> None:
+    last = NOW // PERIOD - 1
+    office.register.beats = (Beat(0, last, 4, 0, NOW, None),)
+    page = office.client("vera").get("/status").text
+    assert "no beat yet" in page
+    assert "no beat has come yet" in page
+
+
+def test_a_quiet_recorder_without_calls_processes_or_disk(office: Office) -> None:
+    office.register.changed = {"live_calls": 0, "processes": (), "disk": None}
+    text = words(office.client("vera").get("/status").text)
+    assert "no call is going on" in text
+    assert "No process has said anything" in text
+    assert "Disk" not in text
+
+
+def test_two_live_calls(office: Office) -> None:
+    office.register.changed = {"live_calls": 2}
+    assert "2 calls are going on" in words(office.client("vera").get("/status").text)
+
+
+def test_the_masthead_counts_silence(office: Office) -> None:
+    office.register.beats = beats((59, 1, 0), (9, 1, 0), (8, 1, 0))
+    page = office.client("vera").get("/fragments/pulse").text.replace(NBSP, " ")
+    assert "silent for 9 min 10 s of the last 10 min 00 s" in page
+
+
+def test_verification_shows_what_was_checked_found_and_not(office: Office) -> None:
+    reader = office.client("vera")
+    before = reader.get("/calls/7").text
+    assert "Not checked on this machine" in before
+    token = re.findall(r'name="token" value="([0-9a-f]+)"', before)[0]
+    answer = reader.post("/calls/7/verify", data={"token": token})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/calls/7#verify")
+    text = words(reader.get("/calls/7").text)
+    assert "The recording is unaltered and whole from its first leaf to its last." in text
+    assert "348 of 348 seconds match their seals" in text
+    assert "What this does not prove" in text
+    assert "No key was given" in text
+    assert "Nothing that is not as it should be." in text
+    office.verifier.bad = True
+    reader.post("/calls/7/verify", data={"token": token})
+    text = words(reader.get("/calls/7").text)
+    assert "Error. Second 17 does not match its seal. At 0:17 ." in text
+    assert "media-segment, media.mcb" in text
+    assert "Warning." in text
+    assert "Note." in text
+    assert "91 more findings" in text
+    assert "2 more of the same" in text
+
+
+def test_the_page_remembers_the_newest_verdicts_only(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memcon.console.call_view._KEPT_VERDICTS", 1)
+    reader = office.client("vera")
+    token = re.findall(r'name="token" value="([0-9a-f]+)"', reader.get("/calls/7").text)[0]
+    for number in (7, 38):
+        reader.post(f"/calls/{number}/verify", data={"token": token})
+    assert "Not checked on this machine" in reader.get("/calls/7").text
+    assert "Not checked on this machine" not in reader.get("/calls/38").text
+
+
+def test_asking_for_a_verification_by_address_leads_to_its_button(reader: TestClient) -> None:
+    answer = reader.get("/calls/7/verify")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/calls/7#verify")
+
+
+def test_a_live_call_cannot_be_verified_yet(office: Office) -> None:
+    reader = office.client("vera")
+    token = re.findall(r'name="token" value="([0-9a-f]+)"', reader.get("/").text)[0]
+    answer = reader.post("/calls/40/verify", data={"token": token})
+    assert answer.status_code == 409
+    assert "the call is still going on" in answer.text
+
+
+def test_without_a_public_address_the_page_cites_its_own(tmp_path: Path) -> None:
+    office = make_office(tmp_path, public_url="", office="", verifier_file=None)
+    page = office.client("vera").get("/calls/7").text
+    assert "Recorder arland-1" in page
+    assert "http://localhost/calls/7" in page
+    assert "memcon-verify.pyz</a>" not in page
+
+
+def test_a_very_long_call_stays_one_piece_of_work(office: Office) -> None:
+    six_hours = bytes([HEARD] * 6 * 3600)
+    mine = office.register.calls[2]
+    office.register.calls[2] = replace(
+        mine,
+        row=replace(mine.row, duration=6 * 3600 * NS, seal=six_hours),
+        lanes=(lane("A", "X", six_hours), lane("B", "Y", six_hours)),
+    )
+    page = office.client("vera").get("/calls/38")
+    assert page.text.count('class="w60 score"') == 360
+    assert len(page.content) < 3_000_000

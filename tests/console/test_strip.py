@@ -77,7 +77,7 @@ def test_off_lasts_until_a_beat_says_otherwise() -> None:
 
 
 def test_adjacent_silent_runs_share_a_flag_and_off_is_one_box() -> None:
-    picture = strip.beats_strip(["silent", "silent", "recording", "silent", *["declared off"] * 4], "x")
+    picture = strip.beats_strip((*ALL[4:5] * 2, "recording", "silent", *ALL[3:4] * 4), "x")
     assert paths(picture, "flag").count("M") == 2
     boxes = [one for one in drawing(picture) if one.get("class") == "off"]
     assert [one.get("width") for one in boxes] == ["10"]

@@ -68,7 +68,7 @@ def answer(status: RecorderStatus, states: Sequence[strip.SlotState], now_ns: in
     newest = beats[-1]
     end = (newest.slot + 1) * status.period_ns
     overdue = now_ns // status.period_ns - 1 - newest.slot - strip.GRACE_SLOTS
-    if overdue > 0 and states and states[-1] == "silent":
+    if overdue > 0 and newest.state != 4:
         since = f"{short_day(end)}, {clock_time(end)} UTC"
         return Answer(
             f"Silent for {length(now_ns - end)}: the last beat came for the slot that ended {since}.",
