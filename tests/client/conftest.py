@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-Receipt = Callable[[ev.Call], list[tuple[str, str]]] if TYPE_CHECKING else object
-
 
 @dataclass
 class Uas:
     """What reached the recorder: events in order, RTP and RTCP by our port."""
 
-    receipt: Receipt | None = None
+    receipt: Callable[[ev.Call], list[tuple[str, str]]] | None = None
     ports_left: int = 1000
     deaf: bool = False  # takes everything, answers nothing
     events: list[ev.Event] = field(default_factory=list)
@@ -39,16 +37,16 @@ class Uas:
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
-        self.server = RecordingServer(
-            self,
-            lambda: secrets.token_hex(8),
-            receipt=lambda call: self.receipt(call) if self.receipt else [],
-        )
+        self.server = RecordingServer(self, lambda: secrets.token_hex(8), receipt=self._receipt)
         self.udp: asyncio.DatagramTransport | None = None
         self.tcp: dict[str, asyncio.Transport] = {}
         self.endpoints: list[asyncio.DatagramTransport] = []
         self._timer: asyncio.TimerHandle | None = None
         self._todo: list[socket.socket] = []
+        self._opening: list[asyncio.Task[None]] = []
+
+    def _receipt(self, call: ev.Call) -> list[tuple[str, str]]:
+        return [] if self.receipt is None else self.receipt(call)
 
     # --- media ---
 
@@ -56,7 +54,7 @@ class Uas:
         if self.ports_left < count:
             return None
         self.ports_left -= count
-        ports = []
+        ports: list[int] = []
         while len(ports) < count:
             pair = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
             try:
@@ -95,7 +93,7 @@ class Uas:
             elif self.udp is not None:
                 self.udp.sendto(output.data, output.transport.remote)
         if self._todo:
-            self.opening = asyncio.get_running_loop().create_task(self.open_media())
+            self._opening.append(asyncio.get_running_loop().create_task(self.open_media()))
         self._arm()
 
     def _arm(self) -> None:
@@ -118,13 +116,13 @@ class Uas:
         """The events of one kind, in order."""
         return [event for event in self.events if isinstance(event, kind)]
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await asyncio.gather(*self._opening)
         if self._timer is not None:
             self._timer.cancel()
         for transport in [*self.endpoints, *self.tcp.values(), *([self.udp] if self.udp else [])]:
             transport.close()
-        for sock in self._todo:
-            sock.close()
+        await asyncio.sleep(0)  # they close in the loop's next turn
 
 
 class _Media(asyncio.DatagramProtocol):
@@ -180,16 +178,14 @@ async def serving(protocol: str, uas: Uas) -> AsyncIterator[str]:
         try:
             yield f"udp://127.0.0.1:{port}"
         finally:
-            uas.close()
-            await asyncio.sleep(0)
+            await uas.close()
         return
     server = await loop.create_server(partial(_Tcp, uas), "127.0.0.1", 0)
     try:
         yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        uas.close()
-        await asyncio.sleep(0)
+        await uas.close()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from memcon.client.link import Link, unreachable
 from memcon.client.media import MS
+from memcon.client.receipt import HEADER
 from memcon.client.voice import PTIME_MS, StreamReport, Voice, VoiceSender
 from memcon.clock import NS, SystemClock
 from memcon.errors import UsageError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.wire.src_client import ClientOutput
 
-RECEIPT_HEADER: Final = "memcon-receipt"
 PROGRESS_NS: Final = 100_000_000
 FIRST_REPORT_NS: Final = 500_000_000
 
@@ -290,4 +290,4 @@ class _Call:
 
 def receipt_of(answer: Answered) -> str | None:
     """The value of the answer's `Memcon-Receipt`, if it has one."""
-    return next((value for name, value in answer.headers if name.lower() == RECEIPT_HEADER), None)
+    return next((value for name, value in answer.headers if name.lower() == HEADER.lower()), None)

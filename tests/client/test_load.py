@@ -1,0 +1,127 @@
+"""Many calls against the server core on loopback: everything sent arrives and is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from memcon.client import load
+from memcon.client.load import LoadPlan, LoadReport, run_load
+from memcon.errors import UsageError
+from memcon.wire import events as ev
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from tests.client.conftest import Uas
+
+    Serve = Callable[[str], AbstractAsyncContextManager[str]]
+
+
+def run(serve: Serve, protocol: str, **options: Any) -> LoadReport:
+    async def go() -> LoadReport:
+        async with serve(protocol) as target:
+            report = await run_load(LoadPlan(target, **options))
+            await asyncio.sleep(0.1)
+            return report
+
+    return asyncio.run(go())
+
+
+def assert_counts_agree(report: LoadReport, uas: Uas) -> None:
+    for call in report.calls:
+        for stream in call.streams:
+            assert stream.sent == len(uas.media[stream.port]) == uas.reports[stream.port][-1].packets
+    assert report.sent == sum(s.sent for call in report.calls for s in call.streams)
+
+
+@pytest.mark.parametrize(("protocol", "connections"), [("udp", 1), ("tcp", 3)])
+def test_every_packet_of_every_call_arrives(uas: Uas, serve: Serve, protocol: str, connections: int) -> None:
+    uas.receipt = lambda _: [("Memcon-Receipt", "v=1")]
+    report = run(serve, protocol, calls=12, seconds=0.4, ramp=60, connections=connections)
+    assert report.answered == 12
+    assert {(c.status, c.bye, c.ended_by, c.receipt) for c in report.calls} == {(200, 200, "client", True)}
+    assert [[s.label for s in c.streams] for c in report.calls] == [["1", "2"]] * 12
+    assert report.sent >= 12 * 2 * 15
+    assert not report.refused
+    assert (report.lost, report.repeated, report.reordered) == (0, 0, 0)
+    assert_counts_agree(report, uas)
+    assert len(uas.of(ev.CallEnded)) == 12
+    assert uas.connections == (connections if protocol == "tcp" else 0)
+    assert report.ended - report.started >= 400_000_000 + 11 * 16_000_000
+    assert report.cpu > 0
+    summary = json.loads(json.dumps(report.summary()))
+    assert summary["answered"] == 12
+    assert 0 < summary["answer_ms"]["median"] <= summary["answer_ms"]["p99"] <= summary["answer_ms"]["max"]
+
+
+def test_faults_are_made_and_counted(uas: Uas, serve: Serve) -> None:
+    report = run(serve, "udp", calls=4, seconds=0.5, lose=0.1, repeat=0.1, reorder=0.1, streams=3, sockets=1)
+    assert report.lost > 0
+    assert report.repeated > 0
+    assert report.reordered > 0
+    assert_counts_agree(report, uas)
+    assert [len(c.streams) for c in report.calls] == [3] * 4
+
+
+def test_refusals_are_counted_and_the_others_go_on(uas: Uas, serve: Serve) -> None:
+    uas.ports_left = 5
+    report = run(serve, "udp", calls=4, seconds=0.1)
+    assert sorted(c.status for c in report.calls) == [200, 200, 503, 503]
+    assert report.answered == 2
+    assert_counts_agree(report, uas)
+
+
+def test_a_recorder_that_hangs_up_is_told_apart(uas: Uas, serve: Serve) -> None:
+    async def go() -> LoadReport:
+        async with serve("udp") as target:
+            asyncio.get_running_loop().call_later(0.3, uas.hang_up)
+            return await run_load(LoadPlan(target, calls=2, seconds=20))
+
+    report = asyncio.run(go())
+    assert {(c.status, c.bye, c.ended_by) for c in report.calls} == {(200, 0, "recorder")}
+
+
+def test_no_answer_and_no_answer_to_bye_are_told_apart(uas: Uas, serve: Serve) -> None:
+    async def go() -> LoadReport:
+        async with serve("udp") as target:
+            asyncio.get_running_loop().call_later(0.3, setattr, uas, "deaf", True)
+            return await run_load(LoadPlan(target, calls=2, seconds=0.4, ramp=2, answer_seconds=0.3))
+
+    report = asyncio.run(go())
+    assert [(c.status, c.bye) for c in report.calls] == [(200, 408), (408, 0)]
+    assert report.summary()["answered"] == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"calls": 0}, {"calls": 10_001}, {"ramp": 0}, {"seconds": 0}, {"streams": 0}, {"streams": 65},
+     {"lose": 1.1}, {"repeat": -0.1}, {"reorder": 2}, {"sockets": 0}, {"connections": 0}],
+)  # fmt: skip
+def test_plans_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        asyncio.run(run_load(LoadPlan("udp://127.0.0.1:5060", **options)))
+
+
+def closed_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def test_the_command_says_what_was_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert load.main(["--target", f"tcp://127.0.0.1:{closed_port()}"]) == 2
+    assert "memcon serve" in capsys.readouterr().err
+    arguments = ["--target", f"udp://127.0.0.1:{closed_port()}", "--calls", "2", "--seconds", "0.1"]
+    assert load.main(arguments) == 1
+    assert "0 of 2 calls taken" in capsys.readouterr().out
+    assert load.main([*arguments, "--json"]) == 1
+    got = json.loads(capsys.readouterr().out)
+    assert [c["status"] for c in got["calls"]] == [408, 408]
+    assert got["answer_ms"] == {"median": None, "p99": None, "max": None}
