@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from memcon.console.deps import FileKind, Offer
 from memcon.errors import FormatError, UsageError
-from memcon.record import canonical
-from memcon.record.beat import decode as decode_beat
 from memcon.record.call import decode as decode_leaf
 from memcon.record.call import read_leaves
-from memcon.record.opened import read_beats
 from memcon.release.bundle import ConfigPart, config_parts, make_bundle, policy_text
 from memcon.release.derive import Deriver
 from memcon.release.media import OpenCall
@@ -144,10 +141,7 @@ class Archive:
         return path
 
     def _config_of(self, call: OpenCall) -> dict[str, ConfigPart]:
-        beats = read_beats(call.read("beats.mcb"))[1]
-        root = decode_beat(beats[-1].leaf).config_root
-        path = self._home.config_parts / f"{root.hex()}.json"
-        parts = canonical.loads(read_bytes(path), "configuration parts")
+        parts = call.record()["config"]
         return config_parts(self._keys.structure, {name: text.encode() for name, text in parts.items()})
 
     # --- console.deps.Verifier ---

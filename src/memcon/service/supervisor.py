@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from memcon.store.paths import Home
 
-ROLES = ("seal", "capture", "office")  # seal first, so that its first beat does not wait
+ROLES = ("capture", "seal", "office")  # capture first, so that the first beat finds it recording
 STOP_ORDER = ("capture", "seal", "office")
 STOP_SECONDS = {"capture": 15, "seal": 60, "office": 30}
 RESTART_AFTER_S = (0.0, 0.2, 1.0, 5.0)  # after the 1st, 2nd, 3rd, later death within a minute
