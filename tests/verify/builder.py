@@ -207,7 +207,7 @@ class World:
     def files(self, *, step: int | None = None) -> dict[str, bytes]:
         """The log's files; with `step`, as a log that grew by so many leaves at a time has them."""
         writer, files = TileWriter(), dict[str, bytes]()
-        step = step or len(self.entries)
+        step = step or max(1, len(self.entries))
         for at in range(0, len(self.entries), step):
             writer, made = writer.append(self.entries[at : at + step])
             files |= made
@@ -432,9 +432,7 @@ class Call:
                 empty |= 1 << (127 - (n - first))
         self._totals[stream, kind] = total
         lost = self.lost.get(stream, 0)
-        return calls.StreamCount(
-            stream, kind, total, total + lost, lost, 0, 0, 0, empty.to_bytes(16, "big")
-        )
+        return calls.StreamCount(stream, kind, total, total + lost, lost, 0, 0, 0, empty.to_bytes(16, "big"))
 
 
 @dataclass
@@ -562,19 +560,21 @@ def vault_files(world: World, call: Call) -> dict[str, bytes]:
 
 def ocfl_object(files: dict[str, bytes], identity: str = "urn:memcon:0011:call:1") -> dict[str, bytes]:
     """The files of an OCFL 1.1 object with one version."""
-    digests = {name: hashlib.sha512(data).hexdigest() for name, data in files.items()}
+    state: dict[str, list[str]] = {}
+    for name, data in files.items():
+        state.setdefault(hashlib.sha512(data).hexdigest(), []).append(name)
     inventory = {
         "id": identity,
         "type": "https://ocfl.io/1.1/spec/#inventory",
         "digestAlgorithm": "sha512",
         "head": "v1",
-        "manifest": {digest: [f"v1/content/{name}"] for name, digest in digests.items()},
+        "manifest": {digest: [f"v1/content/{names[0]}"] for digest, names in state.items()},
         "versions": {
             "v1": {
                 "created": "2027-01-15T09:00:00Z",
                 "message": "kept",
                 "user": {"name": "memcon"},
-                "state": {digest: [name] for name, digest in digests.items()},
+                "state": state,
             }
         },
     }
@@ -584,17 +584,22 @@ def ocfl_object(files: dict[str, bytes], identity: str = "urn:memcon:0011:call:1
     for folder in ("", "v1/"):
         made[f"{folder}inventory.json"] = raw
         made[f"{folder}inventory.json.sha512"] = sidecar
-    return made | {f"v1/content/{name}": data for name, data in files.items()}
+    return made | {f"v1/content/{names[0]}": files[names[0]] for names in state.values()}
+
+
+def begun(*, mldsa: bool = False, **settings: Any) -> World:
+    """A log that has begun and has one beat."""
+    world = World(mldsa=mldsa, **settings)
+    world.genesis()
+    world.beat()
+    return world
 
 
 def simple(
     seconds: float = 5, *, world: World | None = None, after: int = 1, call: Call | None = None
 ) -> tuple[World, Call]:
     """A log with one call of two streams in it and some beats around."""
-    world = world or World(mldsa=False)
-    if not world.entries:
-        world.genesis()
-        world.beat()
+    world = world or begun()
     call = call or Call(world, duration=int(seconds * NS), packets=[*speech(seconds, 0), *speech(seconds, 2)])
     while not call.done:
         world.beat([call])

@@ -16,7 +16,7 @@ def codes(data: bytes, trusted: Trust | None = None) -> set[str]:
 
 @pytest.mark.parametrize("mldsa", [False, True])
 def test_an_honest_bundle_has_no_finding(mldsa: bool) -> None:
-    world, call = b.simple(world=b.World(mldsa=mldsa))
+    world, call = b.simple(world=b.begun(mldsa=mldsa))
     report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
     assert not report.findings
     assert report.exit_code == 0

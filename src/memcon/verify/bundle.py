@@ -15,7 +15,7 @@ from memcon.verify import audio, container, openings
 from memcon.verify.calls import Call, read_beats, read_leaves
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
-from memcon.verify.seconds import MATCH, check_media
+from memcon.verify.seconds import MATCH, check_media, report_states, seal_states
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _check_contents(
     if shown.withheld:
         report.add("withheld", "bundle", ", ".join(shown.withheld))
     if contents.get("media.mcb") is None:
+        report_states(report, call, seal_states(call, ()), 0, "media.mcb")
         return
     media = check_media(report, contents, call, progress)
     if audio_to is not None:
@@ -128,7 +129,7 @@ def _check_contents(
 def headline(report: Report, call: Call) -> str:
     """The one sentence that the report proves, never more."""
     good = sum(s["last"] - s["first"] + 1 for s in report.seconds if s["state"] == MATCH)
-    due = max((sealed.leaf.first_segment + sealed.leaf.segments for sealed in call.leaves), default=0)
+    due = sum(s["last"] - s["first"] + 1 for s in report.seconds)
     if not report.ok:
         found = count(sum(report.counts.values()), "finding")
         return f"Call {call.number}: {found}; {good:,} of {count(due, 'second')} match their seals."

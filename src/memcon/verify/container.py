@@ -175,7 +175,7 @@ def read(report: Report, data: Buffer) -> Contents | None:
     """The contents of a bundle, with whatever is wrong in the report. None if there is nothing to read."""
     view = memoryview(data)
     entries = _by_directory(view) or _by_headers(view)
-    if not entries:
+    if not any(_known(entry.name) for entry in entries):
         report.add("container-form", "container", "no entry of a zip in the permitted form could be read")
         return None
     before = len(report.counts)

@@ -7,12 +7,13 @@ material states itself are looked at too, but only to see whether it agrees with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.tlog.checkpoint import Checkpoint
-from memcon.tlog.cosignature import verifier
-from memcon.tlog.note import COSIGNATURE_ED25519, Note, VerifierKey
+from memcon.tlog.cosignature import verifier as make_verifier
+from memcon.tlog.note import COSIGNATURE_ED25519, Note, Verifier, VerifierKey
 from memcon.tlog.policy import Policy
 from memcon.verify.words import utc
 
@@ -36,6 +37,12 @@ class SignedCheckpoint:
 
     note: Note
     checkpoint: Checkpoint
+
+
+@lru_cache(64)
+def verifier(key: VerifierKey) -> Verifier:
+    """The verifier of a key, made once: its tables cost more than a check. Raises FormatError."""
+    return make_verifier(key)
 
 
 def trust(vkeys: Iterable[str] = (), policy_file: bytes | None = None) -> Trust:

@@ -12,7 +12,7 @@ from memcon.verify.media import scan
 from memcon.verify.words import count, span, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from memcon.record.call import CallLeaf
     from memcon.verify.calls import Call, Sealed
@@ -52,9 +52,9 @@ def check_media(
         report.add("manifest-facts", _NAME, f"is of call {found.call}, the leaves of call {call.number}")
     _report_problems(report, found)
     states = seal_states(call, found.hashes)
-    if changed is not None and changed < len(states):
+    if changed is not None and changed in states:
         states[changed] = DIFFER
-    media.good = {n for n, state in enumerate(states) if state == MATCH}
+    media.good = {n for n, state in states.items() if state == MATCH}
     report_states(report, call, states, len(found.hashes), _NAME, named=changed)
     check_call_root(report, call, found.hashes, _NAME)
     if not found.torn:
@@ -135,24 +135,23 @@ def _stream_at(data: Buffer, found: Scan, second: int, place: int) -> int | None
     return None
 
 
-def seal_states(call: Call, hashes: Sequence[bytes]) -> list[str]:
-    """One word for every second that is sealed."""
-    states: list[str] = []
+def seal_states(call: Call, hashes: Sequence[bytes]) -> dict[int, str]:
+    """One word for every second that a leaf covers; for one that two cover, the worse."""
+    states: dict[int, str] = {}
     for sealed in call.leaves:
         leaf = sealed.leaf
-        end = leaf.first_segment + leaf.segments
-        if end > len(states) + leaf.segments:
-            return states  # a gap in the leaves: reported, and what follows has no place
         matching = MATCH if sealed.anchored else UNANCHORED
         state = matching if _matches(leaf, hashes) else DIFFER
-        states += [state if n < len(hashes) else ABSENT for n in range(len(states), end)]
+        for n in range(leaf.first_segment, leaf.first_segment + leaf.segments):
+            if states.get(n, MATCH) == MATCH:
+                states[n] = state if n < len(hashes) else ABSENT
     return states
 
 
 def report_states(
     report: Report,
     call: Call,
-    states: Sequence[str],
+    states: Mapping[int, str],
     there: int,
     where: str,
     *,
@@ -161,23 +160,20 @@ def report_states(
     """Say of every leaf's seconds how they stand; `named` is a second already named exactly."""
     for sealed in call.leaves:
         leaf = sealed.leaf
-        if not leaf.segments:
-            continue
         for first, last in _runs(states, leaf.first_segment, leaf.first_segment + leaf.segments):
             _report_run(report, sealed, states[first], first, last, where, named)
-    sealed_seconds = max((s.leaf.first_segment + s.leaf.segments for s in call.leaves), default=0)
-    if there > sealed_seconds:
-        text = "no call leaf here covers " + span(sealed_seconds, there - 1)
-        report.add("media-extra", where, text, second=sealed_seconds, through=there - 1)
-    good = sum(state == MATCH for state in states)
-    due = max(sealed_seconds, there)
-    report.checked.append(f"{good:,} of {count(due, 'second')} match their seals")
+    extra = [n for n in range(there) if n not in states]
+    if extra:
+        text = f"{count(len(extra), 'second')}: no call leaf here covers them"
+        report.add("media-extra", where, text, second=extra[0], through=extra[-1])
+    good = sum(state == MATCH for state in states.values())
+    report.checked.append(f"{good:,} of {count(len(states) + len(extra), 'second')} match their seals")
 
 
-def _runs(states: Sequence[str], start: int, end: int) -> list[tuple[int, int]]:
-    """Stretches of one state in states[start:end], as (first, last)."""
+def _runs(states: Mapping[int, str], start: int, end: int) -> list[tuple[int, int]]:
+    """Stretches of one state from `start` to before `end`, as (first, last)."""
     runs: list[tuple[int, int]] = []
-    for n in range(start, min(end, len(states))):
+    for n in range(start, end):
         if runs and states[n] == states[n - 1]:
             runs[-1] = runs[-1][0], n
         else:
