@@ -18,13 +18,21 @@ _WINDOW = (1 << MAX_MISORDER) - 1
 
 @dataclass(slots=True)
 class _Source:
-    """One SSRC: `highest` is extended beyond 16 bits, `seen` a bitmap of the last ones (bit 0: highest)."""
+    """One SSRC: `highest` is extended beyond 16 bits; `seen` a bitmap of those received up to
+    `highest - ahead` (bit 0), after which `ahead` came in a row."""
 
     base: int
     highest: int
     seen: int = 1
+    ahead: int = 0
     suspect: int = -1
     before: int = 0
+
+    def settle(self) -> None:
+        """Bring the bitmap up to `highest`."""
+        count = min(self.ahead, MAX_MISORDER)
+        self.seen = (self.seen << count | (1 << count) - 1) & _WINDOW
+        self.ahead = 0
 
     @property
     def expected(self) -> int:
@@ -60,7 +68,7 @@ class StreamAccount:
         source = self._source if ssrc == self._ssrc else self._pick(ssrc)
         if source is not None and (source.highest + 1) & 0xFFFF == first:
             source.highest += count
-            source.seen = (source.seen << count | (1 << count) - 1) & _WINDOW
+            source.ahead += count
             return
         for offset in range(count):
             self.packet(ssrc, (first + offset) & 0xFFFF)
@@ -77,10 +85,11 @@ class StreamAccount:
                 self._forgotten += self._sources.pop(next(iter(self._sources))).expected
             self._source = self._sources[ssrc] = _Source(sequence, sequence)
             return
+        source.settle()
         ahead = (sequence - source.highest) & 0xFFFF
         if 0 < ahead < MAX_DROPOUT:
             source.highest += ahead
-            source.seen = (source.seen << ahead | 1) & _WINDOW
+            source.seen = (source.seen << min(ahead, MAX_MISORDER) | 1) & _WINDOW
             source.suspect = -1
             return
         back = (source.highest - sequence) & 0xFFFF

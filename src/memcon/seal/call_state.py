@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from memcon.record import call, canonical, hashing, segment
 from memcon.record.config import hash_root
 from memcon.record.hashing import ZERO32, sha256
-from memcon.record.segment import BLOCKS_A_SEGMENT, KIND_RTCP, KIND_RTP, NS
+from memcon.record.segment import KIND_RTCP, KIND_RTP, NS
+from memcon.seal.second import SecondSealer
 from memcon.seal.segmenter import Stream
 from memcon.store import durable
 
@@ -89,6 +90,8 @@ class Call:
         """Whether the last leaf is made."""
         self.first_index = self.last_index = 0
         self.next_segment = 0
+        self._sealer = SecondSealer(custody.key)
+        self._in_order: list[Stream] = []
         self._hashes: list[bytes] = []
         self._empties: list[frozenset[int]] = []
         self._leaf_segments = 0
@@ -125,6 +128,7 @@ class Call:
             beside = self.streams.get(number - 1) if kind == KIND_RTCP else None
             reports = beside.account if beside else None
             stream = self.streams[number] = Stream(number, kind, self.facts.mono, reports)
+            self._in_order = [self.streams[n] for n in sorted(self.streams)]
         self.handles[handle] = stream
         entry = facts.entry(len(self.table), number, kind, port)
         last = next((e for e in reversed(self.table) if e["stream"] == number), None)
@@ -174,38 +178,10 @@ class Call:
             self._close_segment()
 
     def _close_segment(self) -> None:
-        n, key = self.next_segment, self.custody.key
-        blocks: list[tuple[int, int, int, bytes]] = []
-        entries: list[segment.Entry] = []
-        heard = set()
-        for number in sorted(self.streams):
-            stream = self.streams[number]
-            for position in range(BLOCKS_A_SEGMENT):
-                opened = stream.blocks.pop(n * BLOCKS_A_SEGMENT + position, None)
-                if opened is None:
-                    continue
-                heard.add(number)
-                kind = stream.kind
-                data = segment.encode_block(
-                    n,
-                    number,
-                    position,
-                    kind,
-                    *opened.range(),
-                    opened.arrivals,
-                    opened.lengths,
-                    opened.packets,
-                )
-                salt = hashing.block_salt(key, n, number, position, kind)
-                entries.append((number, position, kind, segment.block_commitment(salt, data)))
-                blocks.append((number, position, kind, data))
-        root = segment.plaintext_root(n, entries)
-        content = segment.segment_content(blocks)
-        ciphertext = AESGCM(hashing.segment_key(key, n, root)).encrypt(_NONCE, content, None)
-        self._hashes.append(segment.segment_hash(n, len(ciphertext), root, sha256(ciphertext)))
-        self._empties.append(frozenset(self.streams) - heard)
-        head = n.to_bytes(4, "big") + len(ciphertext).to_bytes(4, "big")
-        self._buffers[MEDIA] += (head, root, ciphertext)
+        sealed = self._sealer.seal(self.next_segment, self._in_order)
+        self._hashes.append(sealed.hash)
+        self._empties.append(frozenset(self.streams) - sealed.heard)
+        self._buffers[MEDIA] += sealed.pieces
         self.next_segment += 1
 
     # ------------------------------------------------------------------ leaves
@@ -357,7 +333,7 @@ class Call:
         """Write what has come together into the work directory; nothing is synced."""
         for name, pieces in self._buffers.items():
             if pieces:
-                durable.append(self.directory / name, b"".join(pieces))
+                durable.append(self.directory / name, *pieces)
                 pieces.clear()
 
     def finish(self, done: Path, extra: dict[str, canonical.Json]) -> None:

@@ -26,6 +26,5 @@ class Feed:
     def flush(self) -> None:
         if self._lines:
             self.number += len(self._lines)
-            durable.make_dirs(self._home.run)
             durable.append(self._home.feed, "".join(self._lines).encode("utf-8", "replace"))
             self._lines.clear()

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from memcon.errors import LocalError
 from memcon.record import canonical
 from memcon.record.hashing import sha256
-from memcon.record.slottree import NOTE_TYPES
+from memcon.record.slottree import NOTE_MAGIC, NOTE_TYPES, decode_note_leaf
 from memcon.store import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from memcon.record.slottree import NoteLeaf
     from memcon.store.paths import Home
 
 CONFIGURATION = 1
@@ -81,10 +80,12 @@ class NoteQueue:
             self._forget(*note)
         self._taken = []
 
-    def seen(self, notes: Iterable[NoteLeaf]) -> None:
-        """NOTEs of a slot that the log holds already."""
-        for note in notes:
-            self._forget(note.type, note.object_hash)
+    def seen(self, leaves: Mapping[int, bytes]) -> None:
+        """The leaves of a slot that the log holds already: its NOTEs need not be sealed any more."""
+        for leaf in leaves.values():
+            if leaf.startswith(NOTE_MAGIC):
+                note = decode_note_leaf(leaf)
+                self._forget(note.type, note.object_hash)
 
     def _forget(self, type_: int, digest: bytes) -> None:
         if (type_, digest) in self._own:

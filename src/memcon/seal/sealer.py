@@ -31,7 +31,7 @@ from memcon.record import beat, call, canonical, journal
 from memcon.record.config import PARTS, commit_parts, config_root
 from memcon.record.hashing import ZERO32
 from memcon.record.segment import NS
-from memcon.record.slottree import NoteLeaf, SlotLeaf, decode_note_leaf
+from memcon.record.slottree import NoteLeaf, SlotLeaf
 from memcon.record.statement import Off
 from memcon.seal import controls, slots_file
 from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER
@@ -86,6 +86,7 @@ class Sealer:
         self._home = home
         self._clock = clock
         self._keys = load_keys(home.keys)
+        durable.make_dirs(home.run)
         self.findings: list[Finding] = []
         self.feed = Feed(home)
         self._sequencer = Sequencer(home, self._keys, clock)
@@ -94,14 +95,14 @@ class Sealer:
         since = min((i.started for i in self._reader.instances), default=clock.wall_ns())
         size = self._sequencer.next_index
         self._known = self._sequencer.slots.load(size, since)
+        last = self._known.last
+        self._notes = NoteQueue(home, last.next_note if last else 1)
         self._drop_before(since)
         self._config_root = self._seen_root()
         self._config: dict[str, bytes] = {}
         self._desk = Desk(home, self._known, self.feed, self.findings)
         self._desk.forget_orphans()
-        last = self._known.last
         self._sealed_calls = last.next_call if last else 1
-        self._notes = NoteQueue(home, last.next_note if last else 1)
         self._files = JournalFiles(home, self._reader)
         self._instance: _Instance | None = None
         self._instances_seen = 0
@@ -113,7 +114,7 @@ class Sealer:
         """Slots that ended before the journal begins are not made again."""
         records = self._known.records
         while records and (records[0].slot + 1) * self._sequencer.period_ns <= wall:
-            records.popleft()
+            self._notes.seen(records.popleft().leaves)
 
     def _seen_root(self) -> bytes:
         """The configuration root of the beat before the first slot to be made again."""
@@ -154,7 +155,7 @@ class Sealer:
             self._reader.scan()
             frame = self._reader.read()
         if frame is not None:
-            self._frame(frame)
+            self.feed_frame(frame)
             return True
         if self._reader.current is not None and self._reader.superseded:
             self._instance_over()
@@ -185,7 +186,8 @@ class Sealer:
 
     # ------------------------------------------------------------------ records
 
-    def _frame(self, frame: Frame) -> None:
+    def feed_frame(self, frame: Frame) -> None:
+        """Take the records of one frame, in order. What is wrong with them becomes a finding."""
         instance = self._instance
         if instance is None or instance.id != frame.instance:
             instance = self._begin(frame.instance)
@@ -457,7 +459,7 @@ class Sealer:
                 self.findings.append(Finding(f"call {number}", text))
             opened.place_leaf(leaf, record.index, record.slot, tree.salt(lane), tree.path(lane))
             here.append(opened)
-        self._notes.seen(decode_note_leaf(n) for n in record.leaves.values() if n.startswith(b"mcnote"))
+        self._notes.seen(record.leaves)
         self._seen(record.index)
         self._settle(here)
 
@@ -496,5 +498,4 @@ class Sealer:
             "publish_ns": self.timings[-1] if self.timings else None,
             "findings": [{"where": f.where, "text": f.text} for f in self.findings[-20:]],
         }
-        durable.make_dirs(self._home.run)
         durable.write_file(self._home.status("seal"), json.dumps(status).encode(), durable=False)

@@ -34,14 +34,14 @@ _HEADER = np.arange(RTP_HEADER)
 
 
 class OpenBlock:
-    """A block that still grows: big-endian arrays as bytes, and RTP timestamps relative to `origin`."""
+    """A block that still grows: big-endian arrays and packets in pieces, RTP timestamps from `origin`."""
 
     __slots__ = ("arrivals", "greatest", "least", "lengths", "origin", "packets")
 
     def __init__(self) -> None:
-        self.arrivals = b""
-        self.lengths = b""
-        self.packets = b""
+        self.arrivals: list[bytes] = []
+        self.lengths: list[bytes] = []
+        self.packets: list[bytes] = []
         self.origin = -1
         self.least = 0
         self.greatest = 0
@@ -50,6 +50,11 @@ class OpenBlock:
         """Take notice of two RTP timestamps; between them nothing lies outside of them."""
         if self.origin < 0:
             self.origin = first
+        ahead = last - self.origin & _MASK
+        if ahead < _HALF and first - self.origin & _MASK < _HALF:  # as nearly always
+            if ahead > self.greatest:
+                self.greatest = ahead
+            return
         for timestamp in (first, last):
             distance = ((timestamp - self.origin + _HALF) & _MASK) - _HALF
             self.least = min(self.least, distance)
@@ -161,9 +166,9 @@ class Segmenter:
             block = stream.blocks.get(blocks[i])
             if block is None:
                 block = stream.blocks[blocks[i]] = OpenBlock()
-            block.arrivals += arrivals[8 * a : 8 * b]
-            block.lengths += lengths[2 * a : 2 * b]
-            block.packets += packets[cut[i] : cut[i + 1]]
+            block.arrivals.append(arrivals[8 * a : 8 * b])
+            block.lengths.append(lengths[2 * a : 2 * b])
+            block.packets.append(packets[cut[i] : cut[i + 1]])
             if last[i] > stream.last:
                 stream.last = last[i]
             account = stream.account

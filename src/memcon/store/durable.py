@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Self
 from memcon.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
+_IOV_MAX = 512
 _CURES = {
     errno.ENOSPC: "Free space on this file system",
     errno.EDQUOT: "Raise this user's disk quota",
@@ -53,6 +54,17 @@ def _write_all(fd: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
+
+
+def _write_pieces(fd: int, pieces: Sequence[bytes | memoryview]) -> None:
+    """Write pieces in a row without joining them first."""
+    for at in range(0, len(pieces), _IOV_MAX):
+        some = pieces[at : at + _IOV_MAX]
+        written = os.writev(fd, some)
+        for piece in some:
+            if written < len(piece):  # the kernel took a part
+                _write_all(fd, memoryview(piece)[written:])
+            written = max(0, written - len(piece))
 
 
 def fsync_dir(path: Path) -> None:
@@ -113,12 +125,12 @@ def read_if_there(path: Path) -> bytes | None:
             return None
 
 
-def append(path: Path, data: bytes | memoryview, mode: int = 0o600) -> None:
+def append(path: Path, *pieces: bytes | memoryview, mode: int = 0o600) -> None:
     """Add bytes to a file without syncing: for what another durable file can give again."""
     with machine_errors(path, "appending to"):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, mode)
         try:
-            _write_all(fd, data)
+            _write_pieces(fd, pieces)
         finally:
             os.close(fd)
 
