@@ -90,9 +90,7 @@ def seals(began: int, seconds: int, first_index: int) -> tuple[SealRow, ...]:
     while done < seconds:
         end = (slot + 1) * PERIOD
         upto = min(seconds, max(done, (end - began) // NS))
-        rows.append(
-            SealRow(first_index + len(rows), slot, slot * PERIOD, end, end + 3 * NS // 10, 1, done, upto - 1)
-        )
+        rows.append(SealRow(first_index + len(rows), slot * PERIOD, end, end + 3 * NS // 10, done, upto - 1))
         done, slot = upto, slot + 1
     return tuple(rows)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.console.fakes import solheim_keller
 
 from memcon.console import score
-from memcon.console.deps import DAMAGED, HEARD, HELD, NOTHING, UNSEALED, Lane
+from memcon.console.deps import DAMAGED, EDGE, HEARD, HELD, NOTHING, UNSEALED, Lane
 from memcon.console.words import NBSP
 
-CODES = st.binary(max_size=200).map(lambda raw: bytes(b % 5 for b in raw))
+CODES = st.binary(max_size=200).map(lambda raw: bytes(b % 6 for b in raw))
 
 
 def lane(letter: str, seconds: bytes, peaks: bytes = b"") -> Lane:
@@ -132,6 +132,14 @@ def test_bars_follow_the_peaks() -> None:
     assert classed(only, "tick")[0] == "M0 35h2v2h-2zM3 27h2v18h-2zM6 18h2v36h-2z"
 
 
+def test_the_edges_of_a_call_are_no_loss() -> None:
+    lanes = [lane("A", bytes([EDGE, EDGE, HEARD])), lane("B", bytes([EDGE, HEARD, HEARD]))]
+    (only,) = score.minutes(lanes, ended=True)
+    assert label(only) == "Minute 0: all seconds sealed"
+    assert classed(only, "tick")[-1] == "M0 121h2v5h-2zM3 110h2v16h-2zM6 110h2v16h-2z"
+    assert score.counts(lanes).replace(NBSP, " ") == "3 seconds: 2 whole, 1 empty at the start or the end"
+
+
 def test_a_call_without_lanes() -> None:
     assert score.minutes([], ended=True) == []
     assert score.counts([]) == f"0{NBSP}seconds"
@@ -151,6 +159,6 @@ def test_counts_add_up_and_every_minute_is_well_formed(a: bytes, b: bytes) -> No
     for minute in score.minutes(lanes, ended=True):
         assert label(minute).startswith("Minute ")
     covered = [s for gap in score.gaps(lanes) for s in range(gap.start, gap.end)]
-    sound = (HEARD, DAMAGED)
+    sound = (HEARD, DAMAGED, EDGE)
     silent = [s for s in range(max(len(a), len(b))) if any(score.code_at(x, s) not in sound for x in lanes)]
     assert sorted(set(covered)) == silent

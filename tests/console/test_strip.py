@@ -115,7 +115,7 @@ def test_a_label_cannot_break_out_of_its_attribute() -> None:
     assert drawing(picture).get("aria-label") == '"><script>'
 
 
-@given(st.binary(min_size=0, max_size=400).map(lambda raw: bytes(b % 5 for b in raw)))
+@given(st.binary(min_size=0, max_size=400).map(lambda raw: bytes(b % 6 for b in raw)))
 def test_the_parts_of_a_call_leave_nothing_out(seal: bytes) -> None:
     parts = strip.parts_of(seal, 30)
     assert b"".join(parts) == seal

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.clock import NS
 from memcon.console import score
-from memcon.console.deps import HEARD, HELD
+from memcon.console.deps import HEARD
 from memcon.console.guard import posted
 from memcon.console.words import between, clock_time, count, day, listed, number, sentence
 from memcon.errors import UsageError
@@ -80,7 +80,7 @@ def with_peaks(call: CallPage, peaks: dict[str, bytes]) -> CallPage:
 def headline(call: CallPage) -> str:
     """`345 of 348 seconds complete on both lanes`."""
     seal = score.seal_of(call.lanes)
-    whole = seal.count(HEARD) + seal.count(HELD)
+    whole = sum(code in score.COMPLETE for code in seal)
     lanes = {1: "", 2: " on both lanes"}.get(len(call.lanes), " on every lane")
     return f"{number(whole)} of {count(len(seal), 'second')} complete{lanes}"
 
@@ -143,7 +143,7 @@ def citation(call: CallPage, *, office: str, recorder: str, address: str) -> str
 
 def sealing(call: CallPage) -> str:
     """One sentence on the seals: by whose clock, and how late at the most."""
-    late = [seal.published - seal.slot_end for seal in call.seals if seal.published is not None]
+    late = [seal.late for seal in call.seals if seal.late is not None]
     seconds = sum(max(0, seal.last - seal.first + 1) for seal in call.seals)
     if not call.seals:
         return "No beat has sealed this call yet."

@@ -28,7 +28,8 @@ NOTHING = 0  # sealed as empty, and nobody declared why
 HEARD = 1  # sealed, and at least one packet came
 HELD = 2  # sealed as empty, and the sender had declared a hold
 UNSEALED = 3  # no seal covers it (yet)
-DAMAGED = 4  # packets came, others of the same second are known to be lost
+DAMAGED = 4  # of the seal: a lane is missing in this second
+EDGE = 5  # sealed as empty where a call begins or ends: nothing was owed yet, or any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,20 @@ class CallEvent:
 class SealRow:
     """One beat of a call: it seals the seconds `first` to `last` (none: last < first).
 
-    `slot_start` and `published` are the operator's own clock.
+    `slot_start` and `published` are the operator's own clock, None where the index does not know them.
     """
 
     index: int
-    slot: int
-    slot_start: int
-    slot_end: int
+    slot_start: int | None
+    slot_end: int | None
     published: int | None
-    state: int
     first: int
     last: int
+
+    @property
+    def late(self) -> int | None:
+        """How long after its slot's end it stood in the log, ns; None where that is not known."""
+        return None if self.published is None or self.slot_end is None else self.published - self.slot_end
 
 
 @dataclass(frozen=True, slots=True)

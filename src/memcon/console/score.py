@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import escape
 
-from memcon.console.deps import DAMAGED, HEARD, HELD, NOTHING, UNSEALED
+from memcon.console.deps import DAMAGED, EDGE, HEARD, HELD, NOTHING, UNSEALED
 from memcon.console.strip import CELL, TICK, runs, svg
 from memcon.console.words import at, count, listed
 
@@ -28,6 +28,7 @@ FIRST_LANE = 36
 LANE_STEP = 46
 SWING = 18  # half the height of the loudest bar
 SEAL_HEIGHT = 16
+COMPLETE = (HEARD, HELD, EDGE)  # nothing that was owed is missing
 _CHARACTER = 6.4  # rough width of one at 12 px: labels that would collide are left to the table
 
 
@@ -81,8 +82,8 @@ def code_at(lane: Lane, second: int) -> int:
 def sealed_as(codes: Sequence[int]) -> int:
     """What the seal of one second shows, over all lanes.
 
-    HEARD all that was owed is there, HELD every lane on hold, DAMAGED a lane is missing, NOTHING no
-    lane came, UNSEALED no seal.
+    HEARD all that was owed is there, HELD every lane on hold, EDGE nothing was owed, DAMAGED a lane is
+    missing, NOTHING no lane came, UNSEALED no seal.
     """
     if not codes or UNSEALED in codes:
         return UNSEALED
@@ -91,7 +92,9 @@ def sealed_as(codes: Sequence[int]) -> int:
         return NOTHING
     if missing:
         return DAMAGED
-    return HELD if all(code == HELD for code in codes) else HEARD
+    if HEARD in codes or DAMAGED in codes:
+        return HEARD
+    return EDGE if EDGE in codes else HELD
 
 
 def seal_of(lanes: Sequence[Lane]) -> bytes:
@@ -107,6 +110,7 @@ def counts(lanes: Sequence[Lane]) -> str:
     named = (
         (HEARD, "whole"),
         (HELD, "on hold"),
+        (EDGE, "empty at the start or the end"),
         (DAMAGED, "with a lane lost"),
         (NOTHING, "empty"),
         (UNSEALED, "not sealed"),
@@ -162,7 +166,7 @@ def _in_words(here: Sequence[Gap], lanes: Sequence[Lane], start: int, end: int) 
         return "all seconds sealed" if lanes else "no lanes"
     if len(here) > 6:
         seal = [sealed_as([code_at(lane, s) for lane in lanes]) for s in range(start, end)]
-        whole = seal.count(HEARD) + seal.count(HELD)
+        whole = sum(code in COMPLETE for code in seal)
         return f"{whole} of {count(end - start, 'second')} whole, {len(here)} gaps; see the table"
     return listed(gap.sentence for gap in here)
 
@@ -202,7 +206,7 @@ def _seal_shape(code: int, codes: Sequence[int]) -> tuple[int, int] | None:
     """(offset from the top, height) of a seal tick; the upper half is lane A, the lower the others."""
     if code == HEARD:
         return 0, SEAL_HEIGHT
-    if code == HELD:
+    if code in (HELD, EDGE):
         return SEAL_HEIGHT - 5, 5
     if code == DAMAGED:
         return (SEAL_HEIGHT - 7, 7) if codes[0] == NOTHING else (0, 7)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from markupsafe import Markup, escape
 
-from memcon.console.deps import DAMAGED, HEARD, HELD, NOTHING, UNSEALED
+from memcon.console.deps import DAMAGED, EDGE, HEARD, HELD, NOTHING, UNSEALED
 from memcon.console.words import count, listed
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _ORDER: tuple[SlotState, ...] = (
     "silent",
     "no claim",
 )
-_WORST = (NOTHING, DAMAGED, UNSEALED, HELD, HEARD)
+_WORST = (NOTHING, DAMAGED, UNSEALED, HELD, HEARD, EDGE)
 
 
 def runs(values: Sequence[T]) -> Iterator[tuple[int, int, T]]:
@@ -189,14 +189,14 @@ def worst(codes: bytes) -> int:
 
 def _part(x: int, group: bytes, height: int) -> str:
     lost = NOTHING in group or UNSEALED in group
-    if lost and not any(code in group for code in (HEARD, HELD, DAMAGED)):
+    if lost and not any(code in group for code in (HEARD, HELD, EDGE, DAMAGED)):
         return ""
     if lost:
         return _bar(x, 0, 4) + _bar(x, height - 4, 4)
     code = worst(group)
     if code == DAMAGED:
         return _bar(x, 0, height // 2)
-    return _bar(x, height - 4, 4) if code == HELD else _bar(x, 0, height)
+    return _bar(x, height - 4, 4) if code in (HELD, EDGE) else _bar(x, 0, height)
 
 
 def _register_words(seal: bytes, state: CallState) -> str:
