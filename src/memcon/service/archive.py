@@ -59,14 +59,20 @@ class Archive:
 
     def files(self, number: int) -> dict[str, Path]:
         """The call's files by name; UsageError when the call is not in the vault yet."""
-        return self._keeper.find(number)
+        files = self._keeper.find(number)
+        if "checkpoint" not in files:  # sealed, and on its way
+            raise UsageError(
+                f"call {number} is not in the vault yet",
+                cure="It gets there when its last beat is in the log: try again in a moment",
+            )
+        return files
 
     def open(self, number: int) -> OpenCall:
         """A call with its key, through the embedded custodian.
 
         Raises UsageError when the call is not in the vault yet or the custodian's key is not here.
         """
-        files = self._keeper.find(number)
+        files = self.files(number)
         if not self._home.local_custodian.exists():
             raise UsageError(
                 "the custodian's private key is not on this machine",
@@ -110,7 +116,7 @@ class Archive:
     def offers(self, number: int) -> list[Offer]:
         """What can be taken away; nothing while the call is not in the vault."""
         try:
-            self._keeper.find(number)
+            self.files(number)
         except UsageError:
             return []
         return [Offer(kind, None) for kind in FORMATS]
