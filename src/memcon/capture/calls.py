@@ -1,7 +1,8 @@
 """From the server core's events to journal and media: the calls that are being recorded.
 
 One `Recorder` serves all transports. It allocates ports, makes handles and receipts, and turns each
-event into a journal record; it never refuses a call for what it cannot read.
+event into a journal record; it never refuses a call for what it cannot read, and always one that it
+could not record.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memcon.capture import facts as f
-from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Owner, Remove
+from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Owner, Release, Remove
 from memcon.errors import MachineError
 from memcon.record.beat import slot_of
 from memcon.record.hashing import handle_hash, receipt_message, sha256
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memcon.capture.journal import JournalWriter
+    from memcon.capture.log import Log
     from memcon.capture.sockets import PortPair, PortPool
     from memcon.clock import Clock
 
@@ -46,6 +48,14 @@ class Settings:
     lines: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was received, by both clocks, ns."""
+
+    wall: int
+    mono: int
+
+
 @dataclass(slots=True)
 class _Recorded:
     """A call on its way: its key in the journal, its sockets, what was last said of its streams."""
@@ -55,6 +65,19 @@ class _Recorded:
     pairs: list[PortPair] = field(default_factory=list)
     said: dict[int, dict[str, Any]] = field(default_factory=dict)
     parties: list[dict[str, str]] = field(default_factory=list)
+    metadata: bytes = b""
+    oddities: int = 0
+    paused: set[int] = field(default_factory=set)
+    flow: str = ""
+
+
+@dataclass(slots=True)
+class _Allocated:
+    """Ports given out that no event has put to use yet; the media thread holds its watermark for them."""
+
+    hold: int
+    since_ns: int
+    pairs: list[PortPair]
 
 
 def receipt_header(settings: Settings, key: ReceiptKey, slot: int, handle: bytes, invite: bytes) -> str:
@@ -77,6 +100,9 @@ class Recorder:
         media: MediaLoop,
         journal: JournalWriter,
         clock: Clock,
+        log: Log,
+        *,
+        host: str | None = None,
     ) -> None:
         self._settings = settings
         self._receipt_key = receipt_key
@@ -84,37 +110,49 @@ class Recorder:
         self._media = media
         self._journal = journal
         self._clock = clock
+        self._log = log
         self._calls: dict[ev.DialogId, _Recorded] = {}
-        self._allocated: dict[ev.DialogId, list[PortPair]] = {}
+        self._allocated: dict[ev.DialogId, list[_Allocated]] = {}
         self._pending_handle: dict[ev.DialogId, bytes] = {}
         self._media_handles = itertools.count(1)
         self._keys = itertools.count(1)
         self._given_back: list[PortPair] = []
+        self._no_port = ""
         self.stopping = False
         self.refused = 0
         self.started = 0
+        self.odd = 0  # messages outside any call that could not be read
         self.server = RecordingServer(
             self,
             lambda: secrets.token_hex(8),
-            config=ServerConfig(media_address=settings.media_address),
+            config=ServerConfig(host=host, media_address=settings.media_address),
             receipt=self._receipt,
         )
 
     # --- what the server core asks ---
 
     def allocate(self, dialog: ev.DialogId, count: int) -> Sequence[int] | None:
-        """Ports for `count` m-lines, or None when the machine has none left."""
-        self.settle()
-        pairs: list[PortPair] = []
-        try:
-            while len(pairs) < count:
-                pairs.append(self._pool.take())
-        except MachineError:
-            for pair in pairs:
-                self._pool.give_back(pair)
+        """Ports for `count` m-lines; None when none are left, or when what they receive could not be kept."""
+        if self.stopping or self._journal.full:
+            self._no_port = "stopping" if self.stopping else "the journal takes no more"
             return None
-        self._allocated.setdefault(dialog, []).extend(pairs)
-        return [pair.port for pair in pairs]
+        self.settle()
+        hold, since_ns = self._media.hold()
+        allocated = _Allocated(hold, since_ns, [])
+        try:
+            while len(allocated.pairs) < count:
+                allocated.pairs.append(self._pool.take())
+        except MachineError as error:
+            self._no_port = str(error)
+            self._put_back(allocated, allocated.pairs)
+            return None
+        self._allocated.setdefault(dialog, []).append(allocated)
+        return [pair.port for pair in allocated.pairs]
+
+    def _put_back(self, allocated: _Allocated, pairs: Sequence[PortPair]) -> None:
+        for pair in pairs:
+            self._pool.give_back(pair)
+        self._media.put(Release(allocated.hold))
 
     def _receipt(self, call: ev.Call) -> list[tuple[str, str]]:
         handle = secrets.token_bytes(32)
@@ -128,11 +166,19 @@ class Recorder:
         while self._given_back:
             self._pool.give_back(self._given_back.pop())
 
+    def settle_message(self) -> None:
+        """After all events of a message: ports that were given out for it and not used go back."""
+        for unused in self._allocated.values():
+            for allocated in unused:
+                self._put_back(allocated, allocated.pairs)
+        self._allocated.clear()
+        self._pending_handle.clear()
+
     # --- what the server core says ---
 
-    def take(self, output: ev.Event) -> None:
-        """Journal one event and do what it asks."""
-        now = f.stamp(self._clock.wall_ns(), self._clock.monotonic_ns())
+    def take(self, output: ev.Event, at: Moment) -> None:
+        """Journal one event that a message received at `at` has caused, and do what it asks."""
+        now = f.stamp(at.wall, at.mono)
         match output:
             case ev.CallStarted(call):
                 self._start(call, now)
@@ -144,23 +190,44 @@ class Recorder:
                 self._message(dialog, "in", raw, transport, now)
             case ev.MessageSent(dialog, raw, transport):
                 self._message(dialog, "out", raw, transport, now)
-            case ev.StreamPaused(dialog, index, label):
-                self._event(dialog, {"type": "pause", "stream": 2 * index, "label": label or ""}, now)
-            case ev.StreamHeld(dialog, index, label):
-                self._event(dialog, {"type": "hold", "stream": 2 * index, "label": label or ""}, now)
-            case ev.StreamResumed(dialog, index, label):
-                self._event(dialog, {"type": "resume", "stream": 2 * index, "label": label or ""}, now)
-            case ev.Oddity(dialog, text, raw) if dialog is not None:
+            case ev.StreamPaused() | ev.StreamHeld() | ev.StreamResumed():
+                self._stream_event(output, now)
+            case ev.Oddity(dialog, text, raw):
+                self.odd += dialog is None
                 self._event(dialog, {"type": "oddity", "text": text}, now, raw)
-            case ev.CallRefused():
-                self.refused += 1
+            case ev.CallRefused(_, status, reason, transport):
+                self._refuse(status, reason, transport)
             case _:
-                pass  # CallAcked, and oddities outside any call: nothing of a record
+                pass  # CallAcked: the ACK itself stands in the journal as a message
+
+    def _refuse(self, status: int, reason: str, transport: ev.Transport) -> None:
+        self.refused += 1
+        why = self._no_port if status == 503 and self._no_port else reason
+        self._log.warning("call refused", status=status, why=why, remote=f.endpoint(transport.remote))
+
+    def _stream_event(
+        self, event: ev.StreamPaused | ev.StreamHeld | ev.StreamResumed, now: dict[str, str]
+    ) -> None:
+        recorded = self._calls.get(event.dialog)
+        if recorded is None:
+            return
+        was_paused = event.index in recorded.paused
+        recorded.paused.discard(event.index)
+        match event:
+            case ev.StreamPaused():
+                recorded.paused.add(event.index)
+                kind = "pause"
+            case ev.StreamHeld():
+                kind = "hold"
+            case ev.StreamResumed():
+                kind = "unpause" if was_paused else "resume"
+        facts = {"type": kind, "stream": 2 * event.index, "label": event.label or ""}
+        self._event(event.dialog, facts, now)
 
     def _event(
-        self, dialog: ev.DialogId, facts: dict[str, Any], now: dict[str, str], raw: bytes = b""
+        self, dialog: ev.DialogId | None, facts: dict[str, Any], now: dict[str, str], raw: bytes = b""
     ) -> None:
-        recorded = self._calls.get(dialog)
+        recorded = self._calls.get(dialog) if dialog else None
         if recorded is not None:
             self._journal.control({"type": "event", "key": recorded.key, "facts": facts} | now, [raw])
 
@@ -169,6 +236,7 @@ class Recorder:
     ) -> None:
         recorded = self._calls.get(dialog)
         if recorded is not None:
+            recorded.flow = transport.flow
             record = {"type": "sip", "key": recorded.key, "direction": direction}
             self._journal.control(record | f.transport_facts(transport) | now, [raw])
 
@@ -179,37 +247,53 @@ class Recorder:
             if s.index in recorded.handles
         ]
 
-    def _adopt(self, recorded: _Recorded, call: ev.Call) -> list[Add]:
+    def _adopt(self, recorded: _Recorded, call: ev.Call) -> list[Add | Release]:
         """Give newly allocated ports their m-lines; what to tell the media thread."""
-        by_port = {pair.port: pair for pair in self._allocated.pop(call.dialog, [])}
-        work = []
-        for stream in call.streams:
-            pair = by_port.pop(stream.port, None)
-            if pair is None:
-                continue
-            handles = f.Handles(next(self._media_handles), next(self._media_handles))
-            recorded.handles[stream.index] = handles
-            recorded.pairs.append(pair)
-            number = 2 * stream.index
-            work.append(Add(handles.rtp, pair.rtp, Owner(recorded.key, number)))
-            work.append(Add(handles.rtcp, pair.rtcp, Owner(recorded.key, number + 1), RTCP_EVERY))
-        for pair in by_port.values():
-            self._pool.give_back(pair)
+        work: list[Add | Release] = []
+        lines = {stream.port: stream.index for stream in call.streams if stream.port}
+        for allocated in self._allocated.pop(call.dialog, ()):
+            for pair in allocated.pairs:
+                index = lines.get(pair.port)
+                if index is None:
+                    self._pool.give_back(pair)
+                    continue
+                handles = f.Handles(next(self._media_handles), next(self._media_handles))
+                recorded.handles[index] = handles
+                recorded.pairs.append(pair)
+                rtp, rtcp = Owner(recorded.key, 2 * index), Owner(recorded.key, 2 * index + 1)
+                since = allocated.since_ns
+                work.append(Add(handles.rtp, pair.rtp, rtp, since))
+                work.append(Add(handles.rtcp, pair.rtcp, rtcp, since, RTCP_EVERY))
+            work.append(Release(allocated.hold))
         return work
 
     def _start(self, call: ev.Call, now: dict[str, str]) -> None:
-        recorded = _Recorded(f"{next(self._keys)}")
+        recorded = _Recorded(f"{next(self._keys)}", metadata=call.metadata_raw, flow=call.transport.flow)
         work = self._adopt(recorded, call)
+        try:
+            streams = self._journal_call(recorded, call, now)
+            self._calls[call.dialog] = recorded
+        finally:
+            if call.dialog not in self._calls:
+                for pair in recorded.pairs:
+                    self._pool.give_back(pair)
+                work = [item for item in work if isinstance(item, Release)]
+            for item in work:  # only now: `call` stands in the journal before its media
+                self._media.put(item)
+        self.started += 1
+        if call.metadata_raw:
+            self._event(call.dialog, f.metadata_facts(call), now, call.metadata_raw)
+        self._log.info("call started", key=recorded.key, mode=call.kind, streams=len(streams))
+
+    def _journal_call(self, recorded: _Recorded, call: ev.Call, now: dict[str, str]) -> list[dict[str, Any]]:
         streams = self._streams(recorded, call)
         recorded.said = {s["mline"]: s for s in streams}
         recorded.parties = f.parties(call)
-        handle = self._pending_handle.pop(call.dialog, None) or secrets.token_bytes(32)
-        self._calls[call.dialog] = recorded
-        self.started += 1
+        recorded.oddities = len(call.oddities)
         record = {
             "type": "call",
             "key": recorded.key,
-            "handle": handle.hex(),
+            "handle": self._pending_handle.pop(call.dialog).hex(),
             "mode": call.kind,
             "line": f.line_of(call, self._settings.lines),
             "source_ids": f.source_ids(call),
@@ -218,45 +302,68 @@ class Recorder:
             "oddities": list(call.oddities),
         }
         self._journal.control(record | f.transport_facts(call.transport) | now, [call.invite])
-        if call.metadata_raw:
-            self._event(call.dialog, f.metadata_facts(call), now, call.metadata_raw)
-        for item in work:
-            self._media.put(item)
+        return streams
 
     def _update(self, dialog: ev.DialogId, call: ev.Call, now: dict[str, str], *, metadata: bool) -> None:
         recorded = self._calls.get(dialog)
         if recorded is None:
             return
         work = self._adopt(recorded, call)
-        streams = self._streams(recorded, call)
-        fresh = f.changed(recorded.said, streams)
-        now_parties = f.parties(call)
-        if fresh or now_parties != recorded.parties:
-            recorded.said |= {s["mline"]: s for s in fresh}
-            recorded.parties = now_parties
-            record = {"type": "streams", "key": recorded.key, "streams": fresh, "parties": now_parties}
-            self._journal.control(record | now)
+        try:
+            self._journal_streams(recorded, call, now)
+        finally:
+            for item in work:
+                self._media.put(item)
         if metadata:
+            recorded.metadata = call.metadata_raw
             self._event(dialog, f.metadata_facts(call), now, call.metadata_raw)
-        for item in work:
-            self._media.put(item)
+        for text in call.oddities[recorded.oddities :]:
+            self._event(dialog, {"type": "oddity", "text": text}, now)
+        recorded.oddities = len(call.oddities)
+
+    def _journal_streams(self, recorded: _Recorded, call: ev.Call, now: dict[str, str]) -> None:
+        fresh = f.changed(recorded.said, self._streams(recorded, call))
+        parties = f.parties(call)
+        if fresh or parties != recorded.parties:
+            recorded.said |= {s["mline"]: s for s in fresh}
+            recorded.parties = parties
+            record = {"type": "streams", "key": recorded.key, "streams": fresh, "parties": parties}
+            self._journal.control(record | now)
 
     def _end(self, ended: ev.CallEnded, now: dict[str, str]) -> None:
-        recorded = self._calls.pop(ended.dialog, None)
+        recorded = self._calls.get(ended.dialog)
         if recorded is None:
             return
+        # A BYE may bring metadata too, and what was odd in it.
+        told = ended.call.metadata_raw != recorded.metadata
+        self._update(ended.dialog, ended.call, now, metadata=told)
         cause, who = f.end_numbers(ended.cause, ended.by, stopping=self.stopping)
+        self._close(ended.dialog, cause, who, ended.bye, now)
+
+    def _close(self, dialog: ev.DialogId, cause: int, who: int, bye: bytes, now: dict[str, str]) -> None:
+        recorded = self._calls.pop(dialog)
         handles = tuple(h for pair in recorded.handles.values() for h in (pair.rtp, pair.rtcp))
         facts = {"type": "end", "key": recorded.key, "cause": cause, "who": who} | now
         pairs = recorded.pairs
-        self._media.put(Remove(handles, facts, ended.bye, lambda: self._given_back.extend(pairs)))
+        self._media.put(Remove(handles, facts, bye, lambda: self._given_back.extend(pairs)))
 
     def end_left_over(self) -> None:
-        """At a stop: end whatever the server core could not end with a BYE of its own."""
+        """At a stop: end what the server core could not end with a BYE of its own."""
         now = f.stamp(self._clock.wall_ns(), self._clock.monotonic_ns())
-        for call in self.server.calls():
-            if call.dialog in self._calls:
-                self._end(ev.CallEnded(call.dialog, "recorder stopped", "recorder", b"", call), now)
+        for dialog in list(self._calls):
+            self._close(dialog, f.CAUSE_STOPPED, f.WHO_OPERATOR, b"", now)
+
+    def failed(self, dialog: ev.DialogId, at: Moment, text: str) -> None:
+        """A defect of ours in the middle of a call: its record says so, and goes on."""
+        self._event(dialog, {"type": "oddity", "text": text}, f.stamp(at.wall, at.mono))
+
+    def recording(self, dialog: ev.DialogId) -> bool:
+        """Whether the journal holds this call, open."""
+        return dialog in self._calls
+
+    def flows(self) -> set[str]:
+        """The stream connections that open calls use."""
+        return {recorded.flow for recorded in self._calls.values()}
 
     @property
     def open_calls(self) -> int:

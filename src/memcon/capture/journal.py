@@ -1,13 +1,21 @@
 """The journal's writer: everything that arrives goes here first, encrypted, in order (FORMATS §12).
 
 `control` writes a frame at once (a killed process loses nothing the kernel has); `media` collects
-until `commit`. A thread syncs every 200 ms. When the disk refuses, frames wait in memory up to a
-bound, then `full` tells the media loop to leave packets in the kernel, which counts what it drops.
+until `commit`. A thread syncs every 200 ms.
+
+When the disk refuses:
+- a frame that could not be written is cut off again and waits in memory; it and those behind it are
+  tried again twice a second, in order, so that the file's frames stay dense;
+- after a failed sync nobody knows what of the file is on the disk. Every frame is therefore kept in
+  memory until a sync has covered it; the file is cut back to what is safe and given up, and the
+  frames that are not go again, byte for byte and under their old numbers, into a new file. A reader
+  that has met a frame before passes over it;
+- beyond a bound `full` says so: the media loop then leaves packets in the kernel, which counts what
+  it has to drop, and new calls are refused.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import threading
 from collections import deque
@@ -16,83 +24,88 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from memcon.capture.journal_file import JournalFile
+from memcon.clock import NS
 from memcon.errors import MachineError
 from memcon.record import journal as frames
-from memcon.store.durable import AppendFile, make_dirs, write_file
+from memcon.store.durable import make_dirs, write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from memcon.capture.log import Log
     from memcon.capture.receiver import Sweep
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
 SYNC_SECONDS = 0.2
 FILE_BYTES = 256 << 20  # a new file after this, so that what is sealed can be removed piece by piece
-BACKLOG_BYTES = 64 << 20  # frames kept in memory while the disk refuses; beyond, the kernel buffers
+MEMORY_BYTES = 64 << 20  # frames kept in memory while the disk refuses; beyond, the kernel buffers
 FRAME_BYTES = 16 << 20  # a media frame is cut here: far below the reader's limit
+RETRY_NS = NS // 2
+LAST_TRIES = 20  # at a stop, one a SYNC_SECONDS: the supervisor waits longer
 
 
 class JournalWriter:
     """Writes one instance's journal. Safe to use from the SIP thread and the media thread at once."""
 
-    def __init__(self, home: Home, clock: Clock, instance: bytes, key: bytes) -> None:
+    def __init__(self, home: Home, clock: Clock, instance: bytes, key: bytes, log: Log) -> None:
         self.instance = instance
         self._home = home
         self._clock = clock
+        self._log = log
         self._key_id = hashlib.sha256(key).digest()[:8]
         self._aead = AESGCM(key)
-        self._lock = threading.RLock()
-        self._sync_lock = threading.Lock()
-        self._frame = 0
-        self._file_number = 0
+        self._lock = threading.RLock()  # never waited for by the syncing thread while it syncs
+        self._next_frame = 0
+        self._next_file = 0
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
-        self._backlog: deque[bytes] = deque()
+        self._backlog: deque[bytes] = deque()  # not written
         self._backlog_bytes = 0
+        self._unsafe: deque[bytes] = deque()  # written, not synced
+        self._unsafe_bytes = 0
+        self._written = 0  # frames written so far; those in _unsafe are the last of them
         self._trouble: MachineError | None = None
+        self._retry_at = 0
+        self._synced_at = clock.monotonic_ns()
+        self._retired: list[JournalFile] = []  # closed by the syncing thread, which may be using them
         make_dirs(home.journal)
         make_dirs(home.run)
         write_file(home.journal_key(instance), key)
-        self._file = self._open()
-        self._synced = self._file.size
+        self._file: JournalFile | None = self._open(0)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._thread.start()
 
-    def _open(self) -> AppendFile:
-        file = AppendFile(self._home.journal_file(self.instance, self._file_number))
-        header = frames.JournalHeader(
-            self.instance, self._file_number, self._frame, self._clock.wall_ns(), self._key_id
-        )
-        file.write(header.encode())
-        return file
-
     # --- what callers write ---
 
     def control(self, facts: dict[str, Any], attachments: Sequence[bytes] = ()) -> None:
-        """Write a control record, and all media collected before it, as a frame of their own."""
+        """Write a control record, and all that was collected before it, in one frame."""
+        with self._lock:
+            self.note(facts, attachments)
+            self.commit()
+
+    def note(self, facts: dict[str, Any], attachments: Sequence[bytes] = ()) -> None:
+        """Collect a control record: it is written with the next `control`, `tick` or `commit`."""
         body = frames.encode_control(facts, attachments)
         with self._lock:
             self._collect(frames.encode_record(frames.TYPE_CONTROL, body))
-            self.commit()
 
     def media(self, sweep: Sweep) -> None:
         """Collect one sweep's packets; the arrays are copied before this returns."""
-        count = len(sweep.stream)
-        if not count:
-            return
         with self._lock:
-            body = (
-                frames.media_head(sweep.wall_ns, sweep.monotonic_ns, count),
-                sweep.stream.astype(">u4").tobytes(),
-                sweep.arrival.astype(">u8").tobytes(),
-                sweep.length.astype(">u2").tobytes(),
-                np.ascontiguousarray(sweep.data).tobytes(),
-            )
-            self._collect(frames.encode_record(frames.TYPE_MEDIA, *body))
-            if self._pending_bytes > FRAME_BYTES:
-                self.commit()
+            for rows, octets in _pieces(sweep):
+                body = (
+                    frames.media_head(sweep.wall_ns, sweep.monotonic_ns, rows.stop - rows.start),
+                    sweep.stream[rows].astype(">u4").tobytes(),
+                    sweep.arrival[rows].astype(">u8").tobytes(),
+                    sweep.length[rows].astype(">u2").tobytes(),
+                    sweep.data[octets].tobytes(),
+                )
+                self._collect(frames.encode_record(frames.TYPE_MEDIA, *body))
+                if self._pending_bytes > FRAME_BYTES:
+                    self.commit()
 
     def tick(self, wall: int, mono: int, watermark: int) -> None:
         """Say that every packet that arrived before `watermark` (wall ns) is in the journal; commit."""
@@ -101,22 +114,36 @@ class JournalWriter:
             self.commit()
 
     def stop(self, facts: bytes) -> None:
-        """Write the clean end (canonical JSON), sync and close. Raises MachineError if that fails."""
+        """Write the clean end (canonical JSON), sync and close.
+
+        Tries for four seconds when the disk refuses; then raises MachineError, and the instance ends
+        as after a crash.
+        """
         with self._lock:
             self._collect(frames.encode_record(frames.TYPE_STOP, facts))
             self.commit()
-            if self._trouble is not None:
-                raise self._trouble
         self.close()
 
     def close(self) -> None:
-        """End the syncing thread, sync a last time, close the file."""
+        """End the syncing thread, write and sync what waits, close the files. Raises MachineError."""
         self._stop.set()
         self._thread.join()
-        try:
+        pause = threading.Event()
+        for _ in range(LAST_TRIES):
             self._sync()
-        finally:
-            self._file.close()
+            if not self._backlog and not self._unsafe:
+                break
+            pause.wait(SYNC_SECONDS)
+            with self._lock:
+                self._retry_at = 0
+                self._flush()
+        trouble, waiting = self._trouble, self.waiting
+        for file in (*self._retired, *([self._file] if self._file else [])):
+            file.close()
+        self._retired, self._file = [], None
+        if trouble is not None:
+            text = f"{waiting} bytes of the journal are lost: {trouble.message}"
+            raise MachineError(text, cure=trouble.cure)
 
     # --- frames ---
 
@@ -130,76 +157,136 @@ class JournalWriter:
             if self._pending:
                 plaintext = b"".join(self._pending)
                 self._pending, self._pending_bytes = [], 0
-                head = frames.frame_head(len(plaintext) + frames.GCM_TAG, self._frame)
-                nonce = frames.frame_nonce(self._frame)
-                self._frame += 1
+                head = frames.frame_head(len(plaintext) + frames.GCM_TAG, self._next_frame)
+                nonce = frames.frame_nonce(self._next_frame)
+                self._next_frame += 1
                 frame = head + self._aead.encrypt(nonce, plaintext, self.instance + head)
                 self._backlog.append(frame)
                 self._backlog_bytes += len(frame)
             self._flush()
 
     def _flush(self) -> None:
-        """Write waiting frames in order; after a failure cut the torn one off and try again later."""
+        """Write waiting frames in order, unless the disk has refused just now."""
+        if self._trouble is not None and self._clock.monotonic_ns() < self._retry_at:
+            return
         while self._backlog:
-            frame = self._backlog[0]
-            whole = self._file.size
             try:
-                if whole > FILE_BYTES:
-                    self._rotate()
-                    whole = self._file.size
-                self._file.write(frame)
+                self._writable().write(self._backlog[0])
             except MachineError as error:
-                self._trouble = error
-                with contextlib.suppress(MachineError):
-                    self._file.truncate(whole)
+                self._refused(error)
                 return
-            self._trouble = None
-            self._backlog.popleft()
+            frame = self._backlog.popleft()
             self._backlog_bytes -= len(frame)
+            self._unsafe.append(frame)
+            self._unsafe_bytes += len(frame)
+            self._written += 1
 
-    def _rotate(self) -> None:
-        self._file.sync()
-        first = int.from_bytes(self._backlog[0][8:16], "big")
-        self._file_number += 1
-        file = AppendFile(self._home.journal_file(self.instance, self._file_number))
-        file.write(
-            frames.JournalHeader(
-                self.instance, self._file_number, first, self._clock.wall_ns(), self._key_id
-            ).encode()
-        )
-        with self._sync_lock:
-            self._file.close()
-            self._file = file
+    def _writable(self) -> JournalFile:
+        """The file to write to: a new one after a failure, or when this one has its size."""
+        if self._file is not None and self._file.size > FILE_BYTES:
+            # Before the next file begins, so that a crash of the machine leaves no hole between the two.
+            self._file.sync()
+            self._safe_up_to(self._written)
+            self._retired.append(self._file)
+            self._file = None
+        if self._file is None:
+            self._file = self._open(int.from_bytes(self._backlog[0][8:16], "big"))
+        return self._file
+
+    def _open(self, first_frame: int) -> JournalFile:
+        number = self._next_file
+        wall = self._clock.wall_ns()
+        header = frames.JournalHeader(self.instance, number, first_frame, wall, self._key_id)
+        file = JournalFile(self._home.journal_file(self.instance, number), header.encode())
+        self._next_file = number + 1
+        return file
+
+    def _refused(self, error: MachineError) -> None:
+        """Note why the disk refuses; give the file up if it cannot be trusted any more."""
+        self._retry_at = self._clock.monotonic_ns() + RETRY_NS
+        if self._trouble is None:
+            self._log.error("journal trouble begins", why=str(error))
+        self._trouble = error
+        if self._file is not None and self._file.failed:
+            self._file.cut_unsafe()
+            self._retired.append(self._file)
+            self._file = None
+            self._backlog.extendleft(reversed(self._unsafe))
+            self._backlog_bytes += self._unsafe_bytes
+            self._written -= len(self._unsafe)
+            self._unsafe.clear()
+            self._unsafe_bytes = 0
+
+    def _safe_up_to(self, written: int) -> None:
+        """A sync has covered the first `written` frames."""
+        while self._unsafe and self._written - len(self._unsafe) < written:
+            self._unsafe_bytes -= len(self._unsafe.popleft())
+        if not self._backlog:
+            self._synced_at = self._clock.monotonic_ns()
+            if self._trouble is not None:
+                self._trouble = None
+                self._log.info("journal trouble ends")
 
     # --- state ---
 
     @property
     def full(self) -> bool:
-        """Whether the memory for frames that the disk refused is used up: leave packets in the kernel."""
-        return self._backlog_bytes > BACKLOG_BYTES
+        """Whether the memory for what the disk has not taken is used up: leave packets in the kernel."""
+        return self.waiting > MEMORY_BYTES
 
     @property
     def trouble(self) -> MachineError | None:
-        """Why the disk refuses, while it does."""
+        """Why the disk refuses, while it does; until all that waited is on it."""
         return self._trouble
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait in memory for the disk."""
-        return self._backlog_bytes
+        """Bytes in memory that are not safely on the disk."""
+        return self._backlog_bytes + self._unsafe_bytes
+
+    @property
+    def lag_ns(self) -> int:
+        """How long ago everything written was on the disk."""
+        return self._clock.monotonic_ns() - self._synced_at
 
     # --- syncing ---
 
     def _sync(self) -> None:
-        with self._sync_lock:
-            size = self._file.size
-            if size != self._synced:
-                self._file.sync()
-                self._synced = size
+        with self._lock:
+            file, written = self._file, self._written
+            retired, self._retired = self._retired, []
+        for old in retired:
+            old.close()
+        if file is None:
+            return
+        try:
+            file.sync()
+        except MachineError as error:
+            with self._lock:
+                if self._file is file:
+                    self._refused(error)
+            return
+        with self._lock:
+            # A file given up meanwhile took its frames back: this sync says nothing of them.
+            if self._file is file:
+                self._safe_up_to(written)
 
     def _sync_loop(self) -> None:
         while not self._stop.wait(SYNC_SECONDS):
-            try:
-                self._sync()
-            except MachineError as error:
-                self._trouble = error
+            self._sync()
+
+
+def _pieces(sweep: Sweep) -> Iterator[tuple[slice, slice]]:
+    """Cut a sweep into runs of packets (rows, octets) that fit a frame; usually it is one."""
+    count = len(sweep.stream)
+    if len(sweep.data) <= FRAME_BYTES:
+        if count:
+            yield slice(0, count), slice(0, len(sweep.data))
+        return
+    ends = np.cumsum(sweep.length, dtype=np.int64)
+    row, octet = 0, 0
+    while row < count:
+        stop = max(row + 1, int(np.searchsorted(ends, octet + FRAME_BYTES, side="right")))
+        end = int(ends[stop - 1])
+        yield slice(row, stop), slice(octet, end)
+        row, octet = stop, end

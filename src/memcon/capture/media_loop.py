@@ -1,8 +1,8 @@
 """The media thread: sweeps the sockets, journals what came, says how far it got.
 
 The SIP side hands it work through a queue; whatever it hands over is done at the start of a sweep,
-so that a socket is known before its first packet can be older than a tick, and a call's last
-packets stand in the journal before its end.
+so that a call's last packets stand in the journal before its end. Between the binding of a socket
+and its first sweep a packet may already lie there: `hold` keeps the ticks' watermark before it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from memcon.capture.facts import source_facts, stamp
 from memcon.clock import NS
+from memcon.errors import LocalError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
     from memcon.capture.journal import JournalWriter
+    from memcon.capture.log import Log
     from memcon.capture.receiver import Receiver, Sweep
     from memcon.clock import Clock
-    from memcon.errors import MachineError
 
 SWEEP_NS = 100_000_000
 DROPS_NS = NS
 RTCP_EVERY = 2  # sweeps; more would hold the watermark, and with it each slot's end, back as long
+MAX_SOURCES = 64  # changes of a stream's source that are noted: each is an event of the call, sealed and kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Add:
+    """Sweep this socket from now on; `since_ns` (wall) is from before it was bound."""
+
     handle: int
     sock: socket.socket
     owner: Owner
+    since_ns: int
     every: int = 1
 
 
@@ -55,29 +62,71 @@ class Remove:
     then: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The sockets that a hold was for have been handed over, or were never used."""
+
+    hold: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is known of an open handle: its owner, its packets, the changes of its source."""
+
+    owner: Owner
+    packets: int = 0
+    sources: int = 0
+
+
 class MediaLoop(threading.Thread):
     """Owns the receiver. Start it once; `stop` lets it finish what is queued."""
 
-    def __init__(self, receiver: Receiver, journal: JournalWriter, clock: Clock) -> None:
+    def __init__(self, receiver: Receiver, journal: JournalWriter, clock: Clock, log: Log) -> None:
         super().__init__(name="media", daemon=True)
         self._receiver = receiver
         self._journal = journal
         self._clock = clock
-        self._work: queue.SimpleQueue[Add | Remove] = queue.SimpleQueue()
+        self._log = log
+        self._work: queue.SimpleQueue[Add | Remove | Release] = queue.SimpleQueue()
         self._stop_asked = threading.Event()
-        self._owners: dict[int, Owner] = {}
-        self._drops: dict[int, int] = {}
+        self._streams: dict[int, _Stream] = {}
+        self._drops: dict[int, int] = {}  # of open handles, as last journalled
+        self._drops_before = 0  # of handles that are closed
         self._next_drops = 0
+        self._holds: dict[int, int] = {}
+        self._holds_lock = threading.Lock()
+        self._next_hold = 0
         self.packets = 0
+        self.sweep_ns = 0  # how long the last turn took, journal included
         self.ended = threading.Event()  # set early means: the thread died, the process must too
 
-    def put(self, work: Add | Remove) -> None:
+    # --- from the SIP thread ---
+
+    def put(self, work: Add | Remove | Release) -> None:
         """Hand over work; it is done at the start of the next sweep."""
         self._work.put(work)
+
+    def hold(self) -> tuple[int, int]:
+        """Before sockets are bound: keep every tick's watermark before now. Returns (hold, wall ns).
+
+        To be followed by `put(Release(hold))`, after the sockets' `Add`s.
+        """
+        wall = self._clock.wall_ns()
+        with self._holds_lock:
+            self._next_hold += 1
+            self._holds[self._next_hold] = wall
+            return self._next_hold, wall
 
     def stop(self) -> None:
         """Finish what is queued, sweep once more and end."""
         self._stop_asked.set()
+
+    @property
+    def drops(self) -> int:
+        """Packets the kernel dropped for want of room, of all streams so far."""
+        return self._drops_before + sum(self._drops.copy().values())
+
+    # --- the thread ---
 
     def run(self) -> None:
         due = self._clock.monotonic_ns()
@@ -92,6 +141,7 @@ class MediaLoop(threading.Thread):
 
     def turn(self) -> None:
         """Do what is queued, sweep, journal. Nothing is read while the journal can take no more."""
+        began = self._clock.monotonic_ns()
         self._do_work()
         if self._journal.full:
             self._journal.commit()
@@ -101,27 +151,47 @@ class MediaLoop(threading.Thread):
         if sweep.monotonic_ns >= self._next_drops:
             self._next_drops = sweep.monotonic_ns + DROPS_NS
             self._report_drops(sweep.wall_ns, sweep.monotonic_ns)
-        self._journal.tick(sweep.wall_ns, sweep.monotonic_ns, sweep.watermark_ns)
+        self._journal.tick(sweep.wall_ns, sweep.monotonic_ns, self._honest(sweep.watermark_ns))
+        self.sweep_ns = self._clock.monotonic_ns() - began
+
+    def _honest(self, watermark: int) -> int:
+        """The watermark, held before any socket that is bound and not swept yet."""
+        with self._holds_lock:
+            return min((watermark, *self._holds.values()))
 
     def _keep(self, sweep: Sweep) -> None:
-        self.packets += len(sweep.stream)
-        self._journal.media(sweep)
+        count = len(sweep.stream)
+        if count:
+            self.packets += count
+            starts = np.flatnonzero(np.diff(sweep.stream, prepend=~sweep.stream[:1]))
+            lengths = np.diff(starts, append=count).tolist()
+            for handle, length in zip(sweep.stream[starts].tolist(), lengths, strict=True):
+                self._streams[handle].packets += length
+            self._journal.media(sweep)
         for _, handle, address in sweep.sources:
-            owner = self._owners.get(handle)
-            if owner is not None:
-                facts = source_facts(owner.stream, address)
-                self._journal.control(
-                    {"type": "event", "key": owner.key, "facts": facts}
-                    | stamp(sweep.wall_ns, sweep.monotonic_ns),
-                    [b""],
-                )
+            self._source(self._streams[handle], address, sweep)
+
+    def _source(self, stream: _Stream, address: bytes, sweep: Sweep) -> None:
+        stream.sources += 1
+        if stream.sources > MAX_SOURCES:
+            return
+        facts = source_facts(stream.owner.stream, address)
+        self._note(stream.owner.key, facts, sweep.wall_ns, sweep.monotonic_ns)
+        if stream.sources == MAX_SOURCES:
+            text = f"stream {stream.owner.stream}: after {MAX_SOURCES} sources no more are noted"
+            self._note(stream.owner.key, {"type": "oddity", "text": text}, sweep.wall_ns, sweep.monotonic_ns)
+
+    def _note(self, key: str, facts: dict[str, Any], wall: int, mono: int) -> None:
+        self._journal.note({"type": "event", "key": key, "facts": facts} | stamp(wall, mono), [b""])
 
     def _report_drops(self, wall: int, mono: int) -> None:
         drops = {handle: n for handle, n in self._receiver.drops().items() if n}
         if drops != self._drops:
             self._drops = drops
             counts = {str(handle): n for handle, n in drops.items()}
-            self._journal.control({"type": "drops", "drops": counts} | stamp(wall, mono))
+            self._journal.note({"type": "drops", "drops": counts} | stamp(wall, mono))
+
+    # --- work ---
 
     def _do_work(self) -> None:
         while True:
@@ -130,23 +200,45 @@ class MediaLoop(threading.Thread):
             except queue.Empty:
                 return
             if isinstance(work, Add):
-                self._owners[work.handle] = work.owner
-                self._receiver.add(work.handle, work.sock, every=work.every)
-            else:
+                self._add(work)
+            elif isinstance(work, Remove):
                 self._remove(work)
+            else:
+                with self._holds_lock:
+                    self._holds.pop(work.hold, None)
+
+    def _add(self, work: Add) -> None:
+        try:
+            self._receiver.add(work.handle, work.sock, every=work.every, since_ns=work.since_ns)
+        except (OSError, LocalError) as error:
+            # One socket that cannot be read must not end the recording of all others.
+            text = f"stream {work.owner.stream} cannot be received: {error}"
+            self._log.error("stream lost", key=work.owner.key, stream=work.owner.stream, why=str(error))
+            wall, mono = self._clock.wall_ns(), self._clock.monotonic_ns()
+            self._note(work.owner.key, {"type": "oddity", "text": text}, wall, mono)
+        else:
+            self._streams[work.handle] = _Stream(work.owner)
 
     def _remove(self, work: Remove) -> None:
+        handles = [handle for handle in work.handles if handle in self._streams]
+        packets = 0
         try:
-            for handle in work.handles:
+            for handle in handles:
                 self._keep(self._receiver.remove(handle))
-                self._owners.pop(handle, None)
-            drops = self._receiver.drops(work.handles)
-            counts = {str(handle): n for handle, n in drops.items() if n}
+                packets += self._streams.pop(handle).packets
+            drops = {handle: n for handle, n in self._receiver.drops(handles).items() if n}
+            counts = {str(handle): n for handle, n in drops.items()}
             self._journal.control(work.facts | {"drops": counts}, [work.attachment])
         finally:
             work.then()
-
-    @property
-    def trouble(self) -> MachineError | None:
-        """What the disk refuses, while it does."""
-        return self._journal.trouble
+        lost = sum(drops.values())
+        self._drops_before += lost
+        self._drops = {handle: n for handle, n in self._drops.items() if handle not in drops}
+        self._log.info(
+            "call ended",
+            key=work.facts.get("key"),
+            cause=work.facts.get("cause"),
+            who=work.facts.get("who"),
+            packets=packets,
+            kernel_drops=lost,
+        )

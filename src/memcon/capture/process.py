@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memcon.capture.calls import ReceiptKey, Recorder, Settings
+from memcon.capture.endpoints import bind
 from memcon.capture.facts import stamp
 from memcon.capture.journal import JournalWriter
+from memcon.capture.log import Log
 from memcon.capture.media_loop import MediaLoop
 from memcon.capture.receiver import Receiver
 from memcon.capture.server import Endpoint, SipServer
 from memcon.capture.sockets import PortPool, raise_file_limit
+from memcon.clock import NS
 from memcon.errors import MachineError
 from memcon.record import canonical
 from memcon.store.durable import read_if_there, write_file
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 STATUS_SECONDS = 1.0
-BYE_SECONDS = 1.0
+BYE_SECONDS = 2.0  # for the answers to our BYEs: said again after 0.5 and 1.5 s
+BYE_STEPS = 40
+SWEEP_BYTES = 16 << 20  # of media taken in one turn: a journal frame of that size is no trouble to anyone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +48,60 @@ class CaptureSettings:
 
 
 class Capture:
-    """One instance of the capturing process."""
+    """One instance of the capturing process. Raises MachineError for a port or disk that is not to be had."""
 
-    def __init__(self, home: Home, settings: CaptureSettings, clock: Clock) -> None:
+    def __init__(self, home: Home, settings: CaptureSettings, clock: Clock, log: Log) -> None:
         self._home = home
         self._settings = settings
         self._clock = clock
+        self._log = log
         self.instance = secrets.token_bytes(16)
         raise_file_limit()
-        self._journal = JournalWriter(home, clock, self.instance, secrets.token_bytes(32))
-        self._receiver = Receiver(clock)
-        pool = PortPool(clock, address=settings.recorder.media_address, ports=settings.media_ports)
-        self._media = MediaLoop(self._receiver, self._journal, clock)
+        media_address = settings.recorder.media_address
+        pool = PortPool(clock, address=media_address, ports=settings.media_ports)
+        # The ports before the journal: an instance that cannot listen leaves nothing behind.
+        self._bound = bind(settings.listen)
+        self._journal = JournalWriter(home, clock, self.instance, secrets.token_bytes(32), log)
+        self._receiver = Receiver(clock, sweep_bytes=SWEEP_BYTES)
+        self._media = MediaLoop(self._receiver, self._journal, clock, log)
+        wildcard = any(end.wildcard for end in settings.listen)
         self._recorder = Recorder(
-            settings.recorder, settings.receipt_key, pool, self._media, self._journal, clock
+            settings.recorder,
+            settings.receipt_key,
+            pool,
+            self._media,
+            self._journal,
+            clock,
+            log,
+            host=media_address if wildcard else None,
         )
-        self._sip = SipServer(self._recorder, clock)
-        self._listening: list[Endpoint] = []
+        self._sip = SipServer(self._recorder, clock, log)
         self._started = clock.wall_ns()
+        self._mute = False
+
+    @property
+    def listening(self) -> list[Endpoint]:
+        """Where SIP is heard, with real ports."""
+        return [each.endpoint for each in self._bound]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set; then end all calls and the journal. Raises MachineError."""
-        self._listening = await self._sip.listen(self._settings.listen)
         start = {
             "type": "start",
             "instance": self.instance.hex(),
             "pid": os.getpid(),
-            "listen": [str(end) for end in self._listening],
+            "listen": [str(end) for end in self.listening],
             "config": self._settings.config_parts,
         }
         self._journal.control(start | stamp(self._clock.wall_ns(), self._clock.monotonic_ns()))
         self._media.start()
+        await self._sip.serve(self._bound, self._settings.recorder.media_address)
+        self._log.info("listening", instance=self.instance.hex(), on=start["listen"])
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not self._media.ended.is_set():
                 self._say()
-                if self._media.ended.is_set():
-                    raise MachineError("the media thread ended", cure="The lines above say why")
                 self._recorder.settle()
+                self._sip.tidy(full=self._journal.full)
                 try:
                     await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
                 except TimeoutError:
@@ -88,55 +110,94 @@ class Capture:
             await self._end()
 
     async def _end(self) -> None:
-        self._recorder.stopping = True
-        server = self._recorder.server
-        for call in server.calls():
-            self._sip.perform(server.end_call(call.dialog, "recorder stopped", self._clock.monotonic_ns()))
-        if server.calls():
-            await asyncio.sleep(BYE_SECONDS)
-        self._recorder.end_left_over()
-        await asyncio.sleep(0.05)  # the last BYEs leave
+        """End the calls, then the journal: with a stop record if all went as it should."""
+        await self._hang_up()
         await self._sip.close()
+        broken = self._media.ended.is_set()
         self._media.stop()
         await asyncio.to_thread(self._media.join)
-        self._journal.stop(canonical.dumps(self._who_stopped()))
         self._receiver.close()
+        if broken:
+            # No `end` of a call could be journalled: to sealing this instance has failed, not stopped.
+            await asyncio.to_thread(self._journal.close)
+            raise MachineError("the media thread ended", cure="The lines above say why")
+        who = self._who_stopped()
+        await asyncio.to_thread(self._journal.stop, canonical.dumps(who))
+        self._log.info("stopped", by=who["by"], reason=who["reason"], calls=self._recorder.started)
+
+    async def _hang_up(self) -> None:
+        self._recorder.stopping = True
+        server = self._recorder.server
+        dialogs = [call.dialog for call in server.calls()]
+        for dialog in dialogs:
+            self._sip.end_call(dialog, "recorder stopped")
+        self._recorder.end_left_over()
+        for _ in range(BYE_STEPS):
+            if not any(map(server.call, dialogs)):
+                return
+            await asyncio.sleep(BYE_SECONDS / BYE_STEPS)
 
     def _who_stopped(self) -> dict[str, Any]:
         """What the supervisor left: by whom, how, why. Without it: nobody said."""
         said = {"by": "unknown", "how": "signal", "reason": "the capturing process was told to stop"}
-        left = read_if_there(self._home.run / "stop.json")
-        if left is not None:
-            said |= {k: str(v) for k, v in json.loads(left).items() if k in said}
+        try:
+            left = json.loads(read_if_there(self._home.run / "stop.json") or b"{}")
+            said |= {key: str(left[key]) for key in said if key in left}
+        except (ValueError, TypeError, MachineError) as error:
+            self._log.warning("stop.json cannot be read", why=str(error))
         return said | stamp(self._clock.wall_ns(), self._clock.monotonic_ns())
 
-    def _say(self) -> None:
+    def status(self) -> dict[str, Any]:
+        """What capture.json says; times in ns, `journal_lag_s` and `last_sweep_s` in seconds."""
         trouble = self._journal.trouble
-        status = {
+        return {
             "pid": os.getpid(),
             "instance": self.instance.hex(),
             "started": self._started,
             "wall": self._clock.wall_ns(),
-            "listen": [str(end) for end in self._listening],
+            "listen": [str(end) for end in self.listening],
+            "tcp_connections": len(self._sip.tcp),
             "calls": self._recorder.open_calls,
             "calls_started": self._recorder.started,
             "calls_refused": self._recorder.refused,
+            "messages_unread": self._recorder.odd,
+            "defects": self._sip.defects,
             "streams": len(self._receiver),
             "packets": self._media.packets,
+            "last_sweep_s": self._media.sweep_ns / NS,
+            "losses": {
+                "kernel_drops": self._media.drops,
+                "socket_errors": self._receiver.socket_errors,
+                "sockets_broken": len(self._receiver.broken),
+                "truncated": self._receiver.truncated,
+            },
             "journal_waiting": self._journal.waiting,
+            "journal_full": self._journal.full,
+            "journal_lag_s": self._journal.lag_ns / NS,
             "trouble": None if trouble is None else str(trouble),
         }
-        write_file(self._home.status("capture"), json.dumps(status).encode(), durable=False)
+
+    def _say(self) -> None:
+        try:
+            write_file(self._home.status("capture"), json.dumps(self.status()).encode(), durable=False)
+        except MachineError as error:  # a notice that cannot be left is no reason to stop recording
+            if not self._mute:
+                self._log.error("status cannot be written", why=str(error))
+            self._mute = True
+        else:
+            self._mute = False
 
 
 def run_capture(home: Home, settings: CaptureSettings, clock: Clock) -> None:
     """Run capture in this process until SIGTERM or SIGINT. Raises MachineError."""
+    log = Log(clock)
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await Capture(home, settings, clock).run(stop)
+            loop.add_signal_handler(number, stop.set)  # a second one finds it set
+        log.info("start", pid=os.getpid(), home=str(home.root))
+        await Capture(home, settings, clock, log).run(stop)
 
     asyncio.run(main())

@@ -152,9 +152,13 @@ class Receiver:
         """Packets the kernel cut; stays 0, since the overflow area takes the largest UDP payload."""
         return self._rows.truncated
 
-    def add(self, stream_id: int, sock: socket.socket, *, every: int = 1) -> None:
+    def add(
+        self, stream_id: int, sock: socket.socket, *, every: int = 1, since_ns: int | None = None
+    ) -> None:
         """Take over a bound UDP socket; it is swept at once, then in every `every`-th sweep.
 
+        `since_ns` (wall) is a time before it was bound, where that was before the last sweep: packets may
+        be as old, and the watermark goes back to there until it is swept.
         A socket that is to be connected to its peer must be so before: ICMP errors then reach it, and it is
         read until it says that it is empty.
         """
@@ -176,7 +180,8 @@ class Receiver:
         self._fresh[slot] = True
         self._connected[slot] = _is_connected(sock)
         self._source[slot] = 0
-        self._complete[slot] = self._watermark_ns + self._settle_ns  # holds the watermark until it is swept
+        known = self._watermark_ns + self._settle_ns
+        self._complete[slot] = known if since_ns is None else min(known, since_ns)  # until it is swept
         self._drops[slot] = 0
 
     def remove(self, stream_id: int) -> Sweep:

@@ -1,156 +1,294 @@
-"""The sockets of SIP: one UDP endpoint or TCP listener per `listen` entry, one core behind all."""
+"""The sockets of SIP: one UDP endpoint or TCP listener per `listen` entry, one core behind all.
+
+Nothing a peer does may grow without bound or stop the others: datagrams are read a few at a time,
+a connection that does not read its answers is not read either, one that says nothing and holds no
+call is closed, and while the journal is full nothing is read at all.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
-from dataclasses import dataclass
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from memcon.capture.calls import Moment
+from memcon.capture.endpoints import Bound, Endpoint
 from memcon.clock import NS
-from memcon.errors import MachineError
-from memcon.wire.events import Send, Transport
-from memcon.wire.framing import StreamParser
+from memcon.wire import events as ev
+from memcon.wire.framing import Ping, StreamParser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
 
     from memcon.capture.calls import Recorder
+    from memcon.capture.log import Log
     from memcon.clock import Clock
-    from memcon.wire.events import Output
+    from memcon.wire.sip import Message, SipError
+
+__all__ = ["Endpoint", "SipServer"]
 
 MAX_CONNECTIONS = 2_000  # a recording client needs one; more than this is a flood
-IDLE_SECONDS = 3_600  # a connection that says nothing for an hour while a call lasts is no fault
+IDLE_NS = 120 * NS  # a connection without an open call may be silent as long
+WRITE_BYTES = 256 << 10  # answers that a peer has not read: beyond, we do not read from it
+ABORT_BYTES = 1 << 20  # and beyond this (said again and again) the connection is given up
+DATAGRAMS = 32  # read in one go, then TCP, timers and the rest have their turn
+LARGEST = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where SIP is heard: `protocol` udp or tcp."""
+class _Udp:
+    """One UDP endpoint."""
 
-    protocol: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}://{host}:{self.port}"
-
-
-class _Udp(asyncio.DatagramProtocol):
-    def __init__(self, sip: SipServer, local: tuple[str, int]) -> None:
+    def __init__(self, sip: SipServer, bound: Bound, local: tuple[str, int]) -> None:
         self._sip = sip
+        self._sock = bound.sock
         self._local = local
+        self._loop = asyncio.get_running_loop()
+        self.resume()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._sip.udp[self._local] = cast("asyncio.DatagramTransport", transport)
+    def pause(self) -> None:
+        """Leave datagrams in the kernel."""
+        self._loop.remove_reader(self._sock)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        where = Transport("udp", self._local, (addr[0], addr[1]))
-        self._sip.perform(self._sip.recorder.server.receive(data, where, self._sip.now()))
+    def resume(self) -> None:
+        """Read again."""
+        self._loop.add_reader(self._sock, self._read)
+
+    def _read(self) -> None:
+        for _ in range(DATAGRAMS):
+            try:
+                data, address = self._sock.recvfrom(LARGEST)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error about something sent earlier
+                continue
+            self._sip.receive(data, ev.Transport("udp", self._local, (address[0], address[1])))
+
+    def send(self, data: bytes, remote: tuple[str, int]) -> None:
+        """Send a datagram; one that the machine refuses is lost, as on any network, and SIP says it again."""
+        try:
+            self._sock.sendto(data, remote)
+        except OSError as error:
+            self._sip.log.warning("not sent", remote=f"{remote[0]}:{remote[1]}", why=error.strerror)
+
+    def close(self) -> None:
+        self.pause()
+        self._sock.close()
 
 
 class _Tcp(asyncio.Protocol):
-    def __init__(self, sip: SipServer, local: tuple[str, int]) -> None:
+    """One connection."""
+
+    def __init__(self, sip: SipServer) -> None:
         self._sip = sip
-        self._local = local
-        self._flow = f"tcp-{next(sip.flows)}"
+        self.flow = f"tcp-{next(sip.flows)}"
         self._parser = StreamParser()
+        self._where: ev.Transport | None = None
         self._transport: asyncio.Transport | None = None
-        self._where: Transport | None = None
+        self._blocked = False
+        self.heard = sip.now()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        if len(self._sip.tcp) >= MAX_CONNECTIONS:
-            self._transport.abort()
+        stream = cast("asyncio.Transport", transport)
+        peer, here = stream.get_extra_info("peername"), stream.get_extra_info("sockname")
+        if len(self._sip.tcp) >= MAX_CONNECTIONS or peer is None:
+            self._sip.log.warning("connection refused", open=len(self._sip.tcp))
+            stream.abort()
             return
-        peer = self._transport.get_extra_info("peername")
-        here = self._transport.get_extra_info("sockname")
-        self._where = Transport("tcp", (here[0], here[1]), (peer[0], peer[1]), self._flow)
-        self._sip.tcp[self._flow] = self._transport
+        stream.set_write_buffer_limits(high=WRITE_BYTES)
+        self._transport = stream
+        self._where = ev.Transport("tcp", (here[0], here[1]), (peer[0], peer[1]), self.flow)
+        self._sip.tcp[self.flow] = self
+        if self._sip.paused:
+            self.pause()
 
     def data_received(self, data: bytes) -> None:
         if self._where is None or self._transport is None:
             return
+        ponged = False
         for item in self._parser.feed(data):
-            self._sip.perform(self._sip.recorder.server.receive(item, self._where, self._sip.now()))
+            self.heard = self._sip.now()  # a message that never ends is silence
+            if isinstance(item, Ping):
+                if ponged:
+                    continue  # a burst of pings is answered once
+                ponged = True
+            self._sip.receive(item, self._where)
         if self._parser.closed:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._sip.tcp.pop(self._flow, None)
+        self._sip.tcp.pop(self.flow, None)
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        self.pause()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self.resume()
+
+    def pause(self) -> None:
+        """Leave what comes in the kernel, and in the end with the peer."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again, unless the peer does not read us or nothing is read now."""
+        if self._transport is not None and not self._blocked and not self._sip.paused:
+            self._transport.resume_reading()
+
+    def send(self, data: bytes) -> None:
+        """Put bytes into the connection; give it up when they have piled up."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > ABORT_BYTES:
+            self.abort("it does not read what it is sent")
+
+    def abort(self, why: str) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._sip.log.warning("connection closed", remote=self._where and self._where.remote[0], why=why)
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Close when all is sent."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 class SipServer:
     """Puts bytes into the core and what comes out onto the wire and into the recorder."""
 
-    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, log: Log) -> None:
         self.recorder = recorder
-        self._clock = clock
-        self.udp: dict[tuple[str, int], asyncio.DatagramTransport] = {}
-        self.tcp: dict[str, asyncio.Transport] = {}
+        self.log = log
+        self.tcp: dict[str, _Tcp] = {}
         self.flows = itertools.count(1)
+        self.paused = False
+        self.defects = 0
+        self._clock = clock
+        self._udp: dict[tuple[str, int], _Udp] = {}
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
 
     def now(self) -> int:
         return self._clock.monotonic_ns()
 
-    async def listen(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-        """Open every endpoint. Raises MachineError naming the one that cannot be, and the cure."""
+    async def serve(self, bound: Sequence[Bound], media_address: str) -> None:
+        """Begin to read on ports taken with `bind`.
+
+        A wildcard is shown to peers as `media_address`: an answer must name an address they can reach.
+        """
         loop = asyncio.get_running_loop()
-        opened = []
-        for end in endpoints:
-            try:
-                if end.protocol == "udp":
-                    sock = _bound(end, socket.SOCK_DGRAM)
-                    local = sock.getsockname()[:2]
-                    await loop.create_datagram_endpoint(partial(_Udp, self, local), sock=sock)
-                else:
-                    sock = _bound(end, socket.SOCK_STREAM)
-                    local = sock.getsockname()[:2]
-                    factory = partial(_Tcp, self, local)
-                    self._servers.append(await loop.create_server(factory, sock=sock, backlog=512))
-            except OSError as error:
-                raise MachineError(
-                    f"SIP cannot listen on {end}: {error.strerror or error}",
-                    cure="Change [sip] listen in memcon.toml, or stop the program that holds the port",
-                ) from error
-            opened.append(Endpoint(end.protocol, local[0], local[1]))
-        return opened
-
-    def perform(self, outputs: Iterable[Output]) -> None:
-        """Do what the core says, in order; then set its next timer."""
-        for output in outputs:
-            if isinstance(output, Send):
-                self._send(output)
+        for each in bound:
+            end = each.endpoint
+            if end.protocol == "udp":
+                local = (media_address if end.wildcard else end.host, end.port)
+                self._udp[local] = _Udp(self, each, local)
             else:
-                self.recorder.take(output)
-        self._set_timer()
+                factory = partial(_Tcp, self)
+                self._servers.append(await loop.create_server(factory, sock=each.sock, backlog=512))
 
-    def _send(self, send: Send) -> None:
-        if send.transport.flow:
-            stream = self.tcp.get(send.transport.flow)
-            if stream is not None:
-                stream.write(send.data)
-            return
-        endpoint = self.udp.get(send.transport.local)
-        if endpoint is not None:
-            endpoint.sendto(send.data, send.transport.remote)
+    # --- what comes in ---
 
-    def _set_timer(self) -> None:
-        deadline = self.recorder.server.next_deadline()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            wait = max(0.0, (deadline - self.now()) / NS)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._fire)
+    def receive(self, data: bytes | Message | Ping | SipError, where: ev.Transport) -> None:
+        """Take a datagram or an item of a stream, and do what the core says about it."""
+        at = Moment(self._clock.wall_ns(), self.now())
+        self._perform(partial(self.recorder.server.receive, data, where, at.mono), at)
+
+    def end_call(self, dialog: ev.DialogId, reason: str) -> None:
+        """Hang up."""
+        at = Moment(self._clock.wall_ns(), self.now())
+        self._perform(partial(self.recorder.server.end_call, dialog, reason, at.mono), at)
 
     def _fire(self) -> None:
         self._timer = None
-        self.perform(self.recorder.server.timer(self.now()))
+        at = Moment(self._clock.wall_ns(), self.now())
+        self._perform(partial(self.recorder.server.timer, at.mono), at)
+
+    def _perform(self, ask: Callable[[], list[ev.Output]], at: Moment) -> None:
+        """Do what the core says, in order; then set its next timer."""
+        outputs: list[ev.Output] = []
+        self._guarded(lambda: outputs.extend(ask()), None)
+        for output in outputs:
+            if self._guarded(partial(self._do, output, at), output):
+                continue
+            dialog = _dialog_of(output)
+            if dialog is not None and not isinstance(output, ev.CallStarted):
+                self.recorder.failed(dialog, at, "a defect of the recorder: see its log")
+        for output in outputs:
+            # Its sender must not go on believing that it is recorded.
+            if isinstance(output, ev.CallStarted) and not self.recorder.recording(output.call.dialog):
+                self.end_call(output.call.dialog, "the call cannot be recorded")
+        self.recorder.settle_message()
+        self._set_timer()
+
+    def _guarded(self, step: Callable[[], None], output: ev.Output | None) -> bool:
+        """Take one step; False if a defect of ours ended it.
+
+        The one place that catches everything. What is caught here is by definition unforeseen, and
+        comes while other calls are being recorded: letting it out would end them all, or, in an
+        asyncio callback, drop the rest of this message's outputs without a word.
+        """
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see above
+            self.defects += 1
+            where = traceback.format_tb(error.__traceback__)[-3:]
+            doing = "receive" if output is None else type(output).__name__
+            self.log.error("defect", doing=doing, error=repr(error), where=where)
+            return False
+        return True
+
+    def _do(self, output: ev.Output, at: Moment) -> None:
+        if isinstance(output, ev.Send):
+            self._send(output)
+        else:
+            self.recorder.take(output, at)
+
+    def _send(self, send: ev.Send) -> None:
+        if send.transport.flow:
+            stream = self.tcp.get(send.transport.flow)
+            if stream is not None:
+                stream.send(send.data)
+            return
+        endpoint = self._udp.get(send.transport.local)
+        if endpoint is not None:
+            endpoint.send(send.data, send.transport.remote)
+
+    def _set_timer(self) -> None:
+        """Be woken at the core's next deadline; waking early does no harm and spares the resetting."""
+        deadline = self.recorder.server.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        wait = max(0.0, (deadline - self.now()) / NS)
+        self._timer = asyncio.get_running_loop().call_later(wait, self._fire)
+
+    # --- housekeeping ---
+
+    def tidy(self, *, full: bool) -> None:
+        """About once a second: stop reading while the journal is `full`, close idle connections."""
+        if full != self.paused:
+            self.paused = full
+            for each in self._readers():
+                if full:
+                    each.pause()
+                else:
+                    each.resume()
+        in_use = self.recorder.flows()
+        before = self.now() - IDLE_NS
+        for connection in list(self.tcp.values()):
+            if connection.heard < before and connection.flow not in in_use and not self.paused:
+                connection.abort("it is idle and has no call")
+
+    def _readers(self) -> list[_Udp | _Tcp]:
+        return [*self._udp.values(), *self.tcp.values()]
 
     async def close(self) -> None:
         """Close every socket."""
@@ -158,22 +296,12 @@ class SipServer:
             self._timer.cancel()
         for server in self._servers:
             server.close()
-        for transport in [*self.tcp.values(), *self.udp.values()]:
-            transport.close()
+        for each in self._readers():
+            each.close()
         await asyncio.sleep(0)
 
 
-def _bound(end: Endpoint, kind: socket.SocketKind) -> socket.socket:
-    family = socket.AF_INET6 if ":" in end.host else socket.AF_INET
-    sock = socket.socket(family, kind)
-    try:
-        sock.setblocking(False)
-        if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)  # bursts of set-ups
-        sock.bind((end.host, end.port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
+def _dialog_of(output: ev.Output) -> ev.DialogId | None:
+    if isinstance(output, ev.CallStarted):
+        return output.call.dialog
+    return getattr(output, "dialog", None)
