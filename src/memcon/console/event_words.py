@@ -56,7 +56,7 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
     if kind == "oddity":
         return text_of(facts.get("text")), RECORDER
     if kind == "end":
-        return ended_by(_number(facts.get("cause")), _number(facts.get("who"))).capitalize(), RECORDER
+        return _first_up(ended_by(_number(facts.get("cause")), _number(facts.get("who")))), RECORDER
     if kind == "metadata":
         odd = facts.get("oddities")
         tail = f", {len(odd)} oddities" if isinstance(odd, list) and odd else ""
@@ -93,3 +93,7 @@ def codec_words(codecs: Sequence[Mapping[str, Any]]) -> str:
             rate = codec.get("rate")
             return f"{known}, {rate} Hz" if isinstance(rate, int) else known
     return ""
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]

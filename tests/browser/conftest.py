@@ -1,0 +1,111 @@
+"""A browser, and an invented office on a port of its own. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+from playwright.sync_api import sync_playwright
+from tests.console.fakes import FakeFiles, Office, make_office, write_wav
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if not CHROMIUM.exists():
+                item.add_marker(
+                    pytest.mark.skip(reason=f"no Chromium at {CHROMIUM}: apt-get install chromium")
+                )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Site:
+    """The office as a browser reaches it."""
+
+    def __init__(self, office: Office, base: str) -> None:
+        self.office = office
+        self.base = base
+
+    def visitor(self, browser: Browser, *, name: str | None = "vera", **options: object) -> Page:
+        """A fresh browser window, signed in by a link. `options` are those of a browser context."""
+        context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type] # passed through
+        page = context.new_page()
+        page.on("console", _no_complaints)
+        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+        if name is not None:
+            page.goto(f"{self.base}/login/{self.office.users.new_link(name)}")
+            page.wait_for_url(f"{self.base}/")
+        return page
+
+
+def _no_complaints(message: object) -> None:
+    text = str(getattr(message, "text", ""))
+    expected = "404 (Not Found)" in text or "403 (Forbidden)" in text
+    if "Content Security Policy" in text or (getattr(message, "type", "") == "error" and not expected):
+        pytest.fail(f"the browser complains: {text}")
+
+
+@contextlib.contextmanager
+def served(root: Path) -> Iterator[Site]:
+    """An office whose call 7 has audio of its full length, on a free port of the loop-back."""
+    office = make_office(root)
+    files = office.deps.audio
+    assert isinstance(files, FakeFiles)
+    write_wav(files.root / "7-all.wav", 348)
+    write_wav(files.root / "7-B.wav", 348)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    server = uvicorn.Server(uvicorn.Config(office.app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield Site(office, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with served(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that no test changes."""
+    with served(tmp_path_factory.mktemp("office")) as made:
+        yield made
