@@ -1,0 +1,449 @@
+"""The catalogue: what the pages ask, answered from indexes; written by one process, read by any.
+
+It is an index, not a record: removed, it is made again from vault and log (`rebuild`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from memcon.catalogue.numbers import display_number, parse_display
+from memcon.catalogue.schema import (
+    VERSION,
+    beats,
+    call_beats,
+    calls,
+    events,
+    instances,
+    meta,
+    metadata,
+    offs,
+    parties,
+    streams,
+    words,
+)
+from memcon.catalogue.structure import STATES, read_structure
+from memcon.catalogue.words import split
+from memcon.catalogue.writing import apply_object, settle
+from memcon.clock import utc
+from memcon.errors import FormatError
+from memcon.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import ColumnElement, Connection, Row
+
+    from memcon.catalogue.structure import State
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call as a line of the register. Times in ns; `duration` is None while it is live.
+
+    `parties` are names, else addresses, in order of appearance; None where no custodian has opened the
+    call here.
+    """
+
+    number: int
+    display: str
+    state: State
+    start_wall: int
+    end_wall: int | None
+    duration: int | None
+    segments: int
+    mode: str | None
+    line: str | None
+    parties: tuple[str, ...] | None
+    received: int
+    lost: int
+    gaps: int
+    recovered: bool
+    cause: int | None
+    who: int | None
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is asked of the register. `since` and `until` bound the start (wall ns, until exclusive)."""
+
+    text: str = ""
+    states: frozenset[str] = frozenset()
+    line: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPage:
+    """A page of calls, newest first; counts are of everything the filter finds, by state."""
+
+    rows: tuple[CallRow, ...]
+    total: int
+    by_state: Mapping[str, int]
+    all_calls: int
+    first_start: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """One RTP stream; `seconds` has a code a second (structure.NOTHING, HEARD, HELD), empty while live."""
+
+    stream: int
+    label: str | None
+    mline: int | None
+    port: int | None
+    codecs: Sequence[Mapping[str, Any]]
+    direction: str | None
+    participant: str | None
+    received: int
+    expected: int
+    kernel_drops: int
+    duplicates: int
+    reordered: int
+    seconds: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What happened to a call; `since` in ns since its start."""
+
+    n: int
+    since: int
+    wall: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BeatRow:
+    """A beat: `wall` when it was made, `published` when its checkpoint stood (None after a rebuild)."""
+
+    index: int
+    slot: int
+    state: int
+    flags: int
+    wall: int
+    published: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallBeat:
+    """A beat of a call: it closed segments [first, first + segments); packets lost so far."""
+
+    beat: BeatRow | None
+    index: int
+    first: int
+    segments: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallDetail:
+    """Everything a call's page needs."""
+
+    row: CallRow
+    handle: str
+    parties: tuple[Mapping[str, Any], ...]
+    streams: tuple[StreamRow, ...]
+    events: tuple[EventRow, ...]
+    beats: tuple[CallBeat, ...]
+    source_ids: Mapping[str, Any]
+    oddities: tuple[str, ...]
+    call_root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Newest first: starts of the recorder (instance in hex, wall ns), declared offs (wall, by, reason)."""
+
+    starts: tuple[tuple[str, int], ...]
+    offs: tuple[tuple[int, str, str], ...]
+
+
+class Catalogue:
+    """One catalogue file. Close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path)
+        self._counts: dict[tuple[int, Filter], tuple[dict[str, int], int, int | None]] = {}
+        with self._db.write() as db:
+            metadata.create_all(db)
+            known = _meta(db, "version")
+            if known is not None and known != str(VERSION):
+                metadata.drop_all(db)
+                metadata.create_all(db)
+            _set_meta(db, "version", str(VERSION))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    # ------------------------------------------------------------------ writing
+
+    def apply(self, said: Iterable[Mapping[str, Any]], *, feed: str = "", upto: int | None = None) -> int:
+        """Apply objects of the feed in one transaction; returns how many could not be understood.
+
+        With `feed` (which feed it is) and `upto` (the byte after the batch) the place is kept in the same
+        transaction, and a batch that ends where one has ended already is not applied again.
+        """
+        skipped = 0
+        with self._db.write() as db:
+            if upto is not None and upto <= int(_meta(db, f"feed:{feed}") or 0):
+                return 0
+            for one in said:
+                db.exec_driver_sql("SAVEPOINT one")
+                try:
+                    known = apply_object(db, one)
+                except FormatError:
+                    db.exec_driver_sql("ROLLBACK TO one")
+                    known = False
+                db.exec_driver_sql("RELEASE one")
+                skipped += not known
+            if upto is not None:
+                _set_meta(db, f"feed:{feed}", str(upto))
+            if skipped:
+                _set_meta(db, "skipped", str(skipped + int(_meta(db, "skipped") or 0)))
+            _changed(db)
+        return skipped
+
+    def feed_offset(self, feed: str) -> int:
+        """The byte up to which a feed has been applied."""
+        with self._db.read() as db:
+            return int(_meta(db, f"feed:{feed}") or 0)
+
+    def settle(self, leaves: bytes) -> None:
+        """Take what a call's `leaves.mcl` says as the last word on it; raises FormatError."""
+        told = read_structure(leaves)
+        with self._db.write() as db:
+            settle(db, told)
+            _changed(db)
+
+    def unsettled(self) -> tuple[int, ...]:
+        """Calls that sealing has let go and whose leaves have not been read yet: `settle` them."""
+        with self._db.read() as db:
+            asked = select(calls.c.number).where(calls.c.done == 1, calls.c.settled == 0)
+            return tuple(db.execute(asked.order_by(calls.c.number)).scalars())
+
+    def clear(self) -> None:
+        """Forget everything, as before a rebuild."""
+        with self._db.write() as db:
+            for table in metadata.sorted_tables:
+                if table is not meta:
+                    db.execute(delete(table))
+            db.execute(delete(meta).where(meta.c.key.like("feed:%") | (meta.c.key == "skipped")))
+            _changed(db)
+
+    # ------------------------------------------------------------------ reading
+
+    def register(self, asked: Filter = Filter(), *, page: int = 1, size: int = 25) -> RegisterPage:
+        """A page of the register, newest first, pages from 1."""
+        with self._db.read() as db:
+            by_state, everything, first = self._count(db, asked)
+            total = sum(n for state, n in by_state.items() if not asked.states or state in asked.states)
+            numbers = (
+                select(calls.c.number)
+                .where(*_conditions(asked, states=True))
+                .order_by(calls.c.start_wall.desc(), calls.c.number.desc())
+                .offset((max(1, page) - 1) * size)
+                .limit(size)
+            )
+            found = list(db.execute(numbers).scalars())
+            rows = _rows(db, found)
+        return RegisterPage(rows, total, by_state, everything, first)
+
+    def _count(self, db: Connection, asked: Filter) -> tuple[dict[str, int], int, int | None]:
+        """(calls by state under the filter, all calls, the first start): kept until something is written."""
+        version = int(_meta(db, "changes") or 0)
+        key = (version, Filter(asked.text, frozenset(), asked.line, asked.since, asked.until))
+        if key not in self._counts:
+            self._counts = {k: v for k, v in self._counts.items() if k[0] == version}
+            grouped = select(calls.c.state, func.count()).where(*_conditions(asked, states=False))
+            found = {state: n for state, n in db.execute(grouped.group_by(calls.c.state))}
+            everything = db.execute(select(func.count()).select_from(calls)).scalar_one()
+            first = db.execute(select(func.min(calls.c.start_wall))).scalar()
+            self._counts[key] = ({state: found.get(state, 0) for state in STATES}, everything, first)
+        return self._counts[key]
+
+    def live(self) -> tuple[CallRow, ...]:
+        """The calls that are going on, newest first."""
+        with self._db.read() as db:
+            numbers = select(calls.c.number).where(calls.c.state == "live")
+            return _rows(db, list(db.execute(numbers.order_by(calls.c.start_wall.desc())).scalars()))
+
+    def row(self, number: int) -> CallRow | None:
+        """One call's line, None when there is no such number."""
+        with self._db.read() as db:
+            found = _rows(db, [number])
+        return found[0] if found else None
+
+    def find(self, display: str) -> int | None:
+        """The call number of `2026-11-19/0007` or `7`; None where there is none, or it began another day."""
+        parsed = parse_display(display)
+        row = None if parsed is None else self.row(parsed[1])
+        if parsed is None or row is None or parsed[0] not in (None, utc(row.start_wall)[:10]):
+            return None
+        return row.number
+
+    def call(self, number: int) -> CallDetail | None:
+        """Everything about one call, None when there is no such number."""
+        with self._db.read() as db:
+            rows = _rows(db, [number])
+            if not rows:
+                return None
+            call = db.execute(select(calls).where(calls.c.number == number)).one()
+            said = db.execute(select(parties).where(parties.c.call == number).order_by(parties.c.place))
+            lines = db.execute(select(streams).where(streams.c.call == number).order_by(streams.c.stream))
+            happened = db.execute(select(events).where(events.c.call == number).order_by(events.c.n))
+            sealed = db.execute(
+                select(call_beats, beats)
+                .outerjoin(beats, beats.c["index"] == call_beats.c["index"])
+                .where(call_beats.c.call == number)
+                .order_by(call_beats.c["index"])
+            )
+            return CallDetail(
+                row=rows[0],
+                handle=call.handle,
+                parties=tuple(
+                    {k: p._mapping[k] for k in ("id", "name", "aor", "label", "role")} for p in said
+                ),
+                streams=tuple(_stream(line) for line in lines),
+                events=tuple(EventRow(e.n, e.since, e.wall, json.loads(e.facts)) for e in happened),
+                beats=tuple(_call_beat(row) for row in sealed),
+                source_ids=json.loads(call.source_ids),
+                oddities=tuple(json.loads(call.oddities)),
+                call_root=call.call_root,
+            )
+
+    def beats_last(self, count: int) -> tuple[BeatRow, ...]:
+        """The newest beats, oldest first."""
+        with self._db.read() as db:
+            rows = db.execute(select(beats).order_by(beats.c["index"].desc()).limit(count)).all()
+        return tuple(BeatRow(*row) for row in reversed(rows))
+
+    def beat(self, index: int) -> BeatRow | None:
+        """One beat by its index in the log."""
+        with self._db.read() as db:
+            row = db.execute(select(beats).where(beats.c["index"] == index)).first()
+        return None if row is None else BeatRow(*row)
+
+    def beats_between(self, first_slot: int, last_slot: int) -> tuple[BeatRow, ...]:
+        """The beats of slots `first_slot` to `last_slot`, in order."""
+        with self._db.read() as db:
+            asked = select(beats).where(beats.c.slot.between(first_slot, last_slot)).order_by(beats.c.slot)
+            return tuple(BeatRow(*row) for row in db.execute(asked))
+
+    def instances(self, count: int = 20) -> Instances:
+        """The newest starts of the recorder and declared offs."""
+        with self._db.read() as db:
+            starts = db.execute(select(instances).order_by(instances.c.wall.desc()).limit(count)).all()
+            said = db.execute(select(offs).order_by(offs.c.wall.desc()).limit(count)).all()
+        return Instances(
+            tuple((r.instance, r.wall) for r in starts), tuple((r.wall, r.by, r.reason) for r in said)
+        )
+
+    def lines(self) -> tuple[str, ...]:
+        """The names of all lines that calls came by."""
+        with self._db.read() as db:
+            return tuple(sorted(x for x in db.execute(select(calls.c.line).distinct()).scalars() if x))
+
+
+def _meta(db: Connection, key: str) -> str | None:
+    return db.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+
+
+def _set_meta(db: Connection, key: str, value: str) -> None:
+    statement = insert(meta).values(key=key, value=value)
+    db.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def _changed(db: Connection) -> None:
+    """Count every change, so that kept counts are not used after one, whoever made it."""
+    _set_meta(db, "changes", str(int(_meta(db, "changes") or 0) + 1))
+
+
+def _conditions(asked: Filter, *, states: bool) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if states and asked.states:
+        found.append(calls.c.state.in_(sorted(asked.states)))
+    if asked.line is not None:
+        found.append(calls.c.line == asked.line)
+    if asked.since is not None:
+        found.append(calls.c.start_wall >= asked.since)
+    if asked.until is not None:
+        found.append(calls.c.start_wall < asked.until)
+    number = parse_display(asked.text)
+    if number is not None and number[0] is not None:
+        found.append(calls.c.number == number[1])
+        return found
+    for word in split(asked.text):
+        match = calls.c.number.in_(
+            select(words.c.call).where(words.c.word >= word, words.c.word < word + "\U0010ffff")
+        )
+        named = int(word) if word.isdecimal() and len(word) < 19 else None
+        found.append(match if named is None else match | (calls.c.number == named))
+    return found
+
+
+def _rows(db: Connection, numbers: Sequence[int]) -> tuple[CallRow, ...]:
+    """Lines of the register in the order of `numbers`."""
+    if not numbers:
+        return ()
+    found = {row.number: row for row in db.execute(select(calls).where(calls.c.number.in_(numbers)))}
+    names: dict[int, list[str]] = {}
+    said = select(parties).where(parties.c.call.in_(numbers)).order_by(parties.c.call, parties.c.place)
+    for party in db.execute(said):
+        names.setdefault(party.call, []).append(party.name or party.aor or party.id or "")
+    return tuple(_row(found[n], names.get(n, [])) for n in numbers if n in found)
+
+
+def _row(row: Row[Any], names: Sequence[str]) -> CallRow:
+    return CallRow(
+        number=row.number,
+        display=display_number(row.number, row.start_wall),
+        state=row.state,
+        start_wall=row.start_wall,
+        end_wall=row.end_wall,
+        duration=row.duration,
+        segments=row.segments,
+        mode=row.mode,
+        line=row.line,
+        parties=tuple(names) if row.opened else None,
+        received=row.received,
+        lost=row.lost,
+        gaps=row.gaps,
+        recovered=bool(row.recovered),
+        cause=row.cause,
+        who=row.who,
+        done=bool(row.done),
+    )
+
+
+def _stream(line: Row[Any]) -> StreamRow:
+    return StreamRow(
+        stream=line.stream,
+        label=line.label,
+        mline=line.mline,
+        port=line.port,
+        codecs=json.loads(line.codecs),
+        direction=line.direction,
+        participant=line.participant,
+        received=line.received,
+        expected=line.expected,
+        kernel_drops=line.kernel_drops,
+        duplicates=line.duplicates,
+        reordered=line.reordered,
+        seconds=bytes(line.seconds, "latin-1") if isinstance(line.seconds, str) else bytes(line.seconds),
+    )
+
+
+def _call_beat(row: Sequence[Any]) -> CallBeat:
+    _, index, first, segments, lost, known, slot, state, flags, wall, published = tuple(row)
+    beat = None if known is None else BeatRow(known, slot, state, flags, wall, published)
+    return CallBeat(beat, index, first, segments, lost)

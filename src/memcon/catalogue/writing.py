@@ -1,0 +1,328 @@
+"""What sealing said (the feed) and what leaves say, as rows. One transaction per batch.
+
+Everything is an upsert by its natural key: told twice, it is the same; told again after the leaves were
+read, the feed changes nothing that they know better.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from memcon.catalogue import structure as st
+from memcon.catalogue.schema import (
+    beats,
+    call_beats,
+    calls,
+    events,
+    instances,
+    offs,
+    parties,
+    streams,
+    words,
+)
+from memcon.catalogue.words import words_of
+from memcon.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+    from sqlalchemy.dialects.sqlite import Insert
+
+    from memcon.catalogue.structure import Structure
+
+
+def apply_object(db: Connection, said: Mapping[str, Any]) -> bool:
+    """One object of the feed (ARCHITECTURE); False for a kind this version does not know.
+
+    Raises FormatError for an object without the keys of its kind; the caller rolls back to before it.
+    """
+    handler = _HANDLERS.get(str(said.get("t")))
+    if handler is None:
+        return False
+    try:
+        handler(db, said)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        kind = type(error).__name__
+        raise FormatError(
+            "feed", f"{said.get('t')}: {kind} {error}", where=str(said.get("number", ""))
+        ) from error
+    return True
+
+
+@cache
+def _statement(table: Table, names: tuple[str, ...], kept: tuple[str, ...]) -> Insert:
+    """An upsert of these columns, made once: making it costs more than running it."""
+    keys = [column.name for column in table.primary_key]
+    statement = insert(table).values({name: bindparam(name) for name in names})
+    changed = {name: statement.excluded[name] for name in names if name not in keys and name not in kept}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _upsert(
+    db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], kept: tuple[str, ...] = ()
+) -> None:
+    """Insert rows of the same columns or overwrite those of their key, except in the columns `kept`."""
+    if rows:
+        db.execute(_statement(table, tuple(rows[0]), kept), [dict(row) for row in rows])
+
+
+def dumps(value: object) -> str:
+    """JSON in one form, so that both ways to a row give the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _instance(db: Connection, said: Mapping[str, Any]) -> None:
+    _upsert(db, instances, [{"instance": str(said["instance"]), "wall": int(said["wall"])}])
+
+
+def _off(db: Connection, said: Mapping[str, Any]) -> None:
+    row = {"wall": int(said["wall"]), "by": str(said.get("by", "")), "reason": str(said.get("reason", ""))}
+    _upsert(db, offs, [row])
+
+
+def _call(db: Connection, said: Mapping[str, Any]) -> None:
+    number = int(said["number"])
+    row = {
+        "number": number,
+        "handle": str(said["handle"]),
+        "start_wall": int(said["wall"]),
+        "mode": said.get("mode"),
+        "line": said.get("line"),
+        "opened": 1,
+        "source_ids": dumps(said.get("source_ids") or {}),
+        "oddities": dumps(list(said.get("oddities") or [])),
+        "state": "live",
+    }
+    _upsert(db, calls, [row], kept=("state",))
+    _set_streams(db, number, said.get("streams") or [])
+    _set_parties(db, number, said.get("parties") or [], said.get("line"))
+
+
+def _streams(db: Connection, said: Mapping[str, Any]) -> None:
+    number = int(said["number"])
+    _set_streams(db, number, said.get("streams") or [])
+    if said.get("parties"):
+        line = db.execute(select(calls.c.line).where(calls.c.number == number)).scalar()
+        _set_parties(db, number, said["parties"], line)
+
+
+def _set_streams(db: Connection, number: int, told: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        {
+            "call": number,
+            "stream": int(one["stream"]),
+            "label": one.get("label"),
+            "mline": one.get("mline"),
+            "port": one.get("port"),
+            "codecs": dumps(one.get("codecs") or []),
+            "direction": one.get("direction"),
+            "participant": one.get("participant"),
+        }
+        for one in told
+        if int(one["stream"]) % 2 == 0
+    ]
+    _upsert(db, streams, rows)  # a stream told twice ends as it was told last
+
+
+def _set_parties(db: Connection, number: int, told: Sequence[Mapping[str, Any]], line: str | None) -> None:
+    db.execute(delete(parties).where(parties.c.call == number))
+    keys = ("id", "name", "aor", "label", "role")
+    rows = [{"call": number, "place": n, **{k: one.get(k) for k in keys}} for n, one in enumerate(told)]
+    if rows:
+        db.execute(insert(parties), rows)
+    db.execute(delete(words).where(words.c.call == number))
+    found = [{"word": word, "call": number} for word in sorted(words_of(told, line))]
+    if found:
+        db.execute(insert(words), found)
+
+
+def _event(db: Connection, said: Mapping[str, Any]) -> None:
+    facts = said["facts"]
+    row = {
+        "call": int(said["number"]),
+        "n": int(said["n"]),
+        "since": int(said["since"]),
+        "wall": int(said["wall"]),
+        "type": str(facts["type"]),
+        "facts": dumps(facts),
+    }
+    _upsert(db, events, [row])
+
+
+def _beat(db: Connection, said: Mapping[str, Any]) -> None:
+    index = int(said["index"])
+    published = said.get("published")
+    row = {
+        "index": index,
+        "slot": int(said["slot"]),
+        "state": int(said["state"]),
+        "flags": int(said["flags"]),
+        "wall": int(said["wall"]),
+        "published": None if published is None else int(published),
+    }
+    _upsert(db, beats, [row])
+    for text, (segments, counts) in (said.get("open") or {}).items():
+        _progress(db, int(text), index, int(segments), counts)
+
+
+def _progress(
+    db: Connection, number: int, index: int, segments: int, counts: Sequence[Sequence[int]]
+) -> None:
+    """How far an open call had come in a beat; of a settled call the leaves have said it already."""
+    known = db.execute(select(calls.c.settled, calls.c.first_beat).where(calls.c.number == number)).first()
+    if known is None or known.settled:
+        return
+    lost = received = 0
+    rows = []
+    for stream, got, expected, drops, duplicates, reordered in counts:
+        if stream % 2:
+            continue
+        lost += st.lost(got, expected, duplicates)
+        received += got
+        totals = {
+            "received": got,
+            "expected": expected,
+            "kernel_drops": drops,
+            "duplicates": duplicates,
+            "reordered": reordered,
+        }
+        rows.append({"call": number, "stream": stream, **totals})
+    _upsert(db, streams, rows)
+    before = db.execute(
+        select(func.coalesce(func.max(call_beats.c.first + call_beats.c.segments), 0)).where(
+            call_beats.c.call == number, call_beats.c.index < index
+        )
+    ).scalar_one()
+    _upsert(
+        db,
+        call_beats,
+        [
+            {
+                "call": number,
+                "index": index,
+                "first": before,
+                "segments": max(0, segments - before),
+                "lost": lost,
+            }
+        ],
+    )
+    changed = {"segments": segments, "last_beat": index, "lost": lost, "received": received}
+    if known.first_beat is None:
+        changed["first_beat"] = index
+    db.execute(update(calls).where(calls.c.number == number).values(changed))
+
+
+def _end(db: Connection, said: Mapping[str, Any]) -> None:
+    number = int(said["number"])
+    ended = {
+        "end_wall": int(said["wall"]),
+        "duration": int(said["duration"]),
+        "segments": int(said["segments"]),
+        "cause": int(said["cause"]),
+        "who": int(said["who"]),
+    }
+    db.execute(update(calls).where(calls.c.number == number, calls.c.settled == 0).values(ended))
+    set_state(db, number)
+
+
+def _done(db: Connection, said: Mapping[str, Any]) -> None:
+    db.execute(update(calls).where(calls.c.number == int(said["number"])).values(done=1))
+
+
+_HANDLERS: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
+    "instance": _instance,
+    "off": _off,
+    "call": _call,
+    "streams": _streams,
+    "event": _event,
+    "beat": _beat,
+    "end": _end,
+    "done": _done,
+}
+
+
+def set_state(db: Connection, number: int) -> None:
+    """The state of a call from its rows."""
+    row = db.execute(select(calls).where(calls.c.number == number)).first()
+    if row is None:
+        return
+    drops = db.execute(select(func.sum(streams.c.kernel_drops)).where(streams.c.call == number)).scalar() or 0
+    state = st.state_of(
+        ended=row.end_wall is not None,
+        received=row.received,
+        lost=row.lost,
+        drops=drops,
+        gaps=row.gaps,
+        recovered=bool(row.recovered),
+        cause=row.cause,
+    )
+    db.execute(update(calls).where(calls.c.number == number).values(state=state))
+
+
+def settle(db: Connection, told: Structure) -> None:
+    """A call's rows from its leaves, with the holds its events declare (none, where no event is known)."""
+    number, last = told.number, told.last
+    row: dict[str, Any] = {
+        "number": number,
+        "handle": told.first.handle.hex(),
+        "start_wall": told.first.start_wall,
+        "state": "live",
+        "segments": told.segments,
+        "first_beat": told.beats[0].index,
+        "last_beat": told.beats[-1].index,
+        "recovered": int(told.recovered),
+        "settled": int(last is not None),
+    }
+    if last is not None:
+        row |= {
+            "end_wall": last.end_wall,
+            "duration": last.duration,
+            "cause": last.cause,
+            "who": last.who,
+            "call_root": last.call_root.hex(),
+        }
+    _upsert(db, calls, [row])
+    spans = _held(db, number, last.duration if last else told.segments * 1_000_000_000)
+    lines = []
+    for stream, totals in sorted(told.streams.items()):
+        seconds = st.mark_held(totals.seconds, spans.get(None, []) + spans.get(stream, []))
+        counts = {
+            "received": totals.received,
+            "expected": totals.expected,
+            "kernel_drops": totals.kernel_drops,
+            "duplicates": totals.duplicates,
+            "reordered": totals.reordered,
+            "seconds": seconds,
+        }
+        _upsert(db, streams, [{"call": number, "stream": stream, **counts}])
+        where = (streams.c.call == number, streams.c.stream == stream)
+        lines.append((db.execute(select(streams.c.direction).where(*where)).scalar(), seconds))
+    db.execute(delete(call_beats).where(call_beats.c.call == number))
+    rows = [
+        {"call": number, "index": b.index, "first": b.first, "segments": b.segments, "lost": b.lost}
+        for b in told.beats
+    ]
+    db.execute(insert(call_beats), rows)
+    sums = {
+        "received": sum(t.received for t in told.streams.values()),
+        "lost": sum(t.lost for t in told.streams.values()),
+        "gaps": st.total_gaps(lines),
+    }
+    db.execute(update(calls).where(calls.c.number == number).values(sums))
+    set_state(db, number)
+
+
+def _held(db: Connection, number: int, end: int) -> dict[int | None, list[tuple[int, int]]]:
+    kinds = ("hold", "resume", "pause", "unpause")
+    rows = db.execute(
+        select(events.c.since, events.c.facts)
+        .where(events.c.call == number, events.c.type.in_(kinds))
+        .order_by(events.c.n)
+    )
+    return st.held([(row.since, json.loads(row.facts)) for row in rows], end)
