@@ -255,7 +255,7 @@ class Call:
     event_hashes: list[bytes] = field(default_factory=list)
     event_ciphertexts: list[bytes] = field(default_factory=list)
     event_commitments: list[bytes] = field(default_factory=list)
-    wraps: bytes = b"[]"
+    wraps: bytes = b'[{"id":"archive","wrap":""}]'
     invite: bytes = b"INVITE sip:recorder@example SIP/2.0\r\n\r\n"
     bye: bytes = b"BYE sip:recorder@example SIP/2.0\r\n\r\n"
 
@@ -334,8 +334,12 @@ class Call:
         entries = [
             (s, p, k, segment.block_commitment(self.salt(second, s, p, k), data)) for s, p, k, data in blocks
         ]
-        plain = segment.plaintext_root(second, entries)
-        content = segment.segment_content(blocks)
+        plain = sha256(
+            hashing.tag("blocks")
+            + struct.pack(">II", second, len(entries))
+            + b"".join(struct.pack(">HBB32s", *entry) for entry in entries)
+        )
+        content = b"".join(data for *_, data in blocks)
         ciphertext = hashlib.shake_256(self.key + content).digest(len(content) + 16)
         self.blocks.append(blocks)
         self.roots.append(plain)

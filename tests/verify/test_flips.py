@@ -23,7 +23,7 @@ def small() -> tuple[b.World, b.Call]:
     """A call of three seconds and two streams with few, short packets."""
     world = b.begun()
     packets = [*b.speech(2.4, 0, every_ms=600, size=4), *b.speech(2.4, 2, every_ms=800, first=0.4, size=4)]
-    call = b.Call(world, duration=int(2.5 * b.NS), packets=packets, wraps=b"[]")
+    call = b.Call(world, duration=int(2.5 * b.NS), packets=packets)
     return b.simple(world=world, call=call)
 
 

@@ -217,7 +217,7 @@ def write(report: Report, media: Media, entries: Sequence[dict[str, Any]], folde
         )
     for stream, n in sorted(skipped.items()):
         report.not_checked.append(
-            f"Stream {stream}: {count(n, 'packet')} of another codec or no RTP left out"
+            f"Stream {stream}: {count(n, 'packet')} of another codec, or no RTP, left out"
         )
     if not lines:
         report.not_checked.append("No stream in PCMU, PCMA or L16 is shown: no audio was written")
