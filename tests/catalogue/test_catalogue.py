@@ -175,7 +175,13 @@ def test_rebuild_makes_the_rows_that_the_feed_made(catalogue: Catalogue, tmp_pat
     kept = []
     for number in (1, 2, 3):
         lossy = [p for n, p in enumerate(sent()) if n % 100 != 7]
-        call = a_call(number, media={0: lossy if number == 2 else sent(), 2: sent(ssrc=2)}, line=f"l{number}")
+        odd: list[tuple[int, dict[str, Any], bytes]] = [(NS, {"type": "oddity", "text": "no Contact"}, b"")]
+        call = a_call(
+            number,
+            events=odd,
+            media={0: lossy if number == 2 else sent(), 2: sent(ssrc=2)},
+            line=f"l{number}",
+        )
         work = recorder.seal(call)
         files = {p.name: p for p in work.iterdir()}
         leaves = files["leaves.mcl"].read_bytes()
@@ -192,6 +198,9 @@ def test_rebuild_makes_the_rows_that_the_feed_made(catalogue: Catalogue, tmp_pat
         2,
     ]
     assert len(catalogue.instances().starts) == 1
+    detail = catalogue.call(3)
+    assert detail is not None
+    assert detail.oddities == ("no Contact",)
     assert catalogue.lines() == ("l1", "l2", "l3")
 
 

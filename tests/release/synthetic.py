@@ -167,7 +167,7 @@ def record_of(c: Call) -> dict[str, Any]:
         "source_ids": {"sip_call_id": "a"},
         "streams": c.entries,
         "totals": [],
-        "oddities": [],
+        "oddities": [f["text"] for _, f, _ in c.events if f["type"] == "oddity"],
         "events": [
             {"n": e.number, "since": str(e.since), "wall": str(e.wall), "facts": e.facts}
             for e in c.all_events()

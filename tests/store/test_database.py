@@ -36,9 +36,13 @@ def test_it_is_private_and_in_wal_mode(database: Database) -> None:
 
 
 def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ValueError, match="no"), database.write() as db:
-        db.exec_driver_sql("INSERT INTO t VALUES (1)")
-        raise ValueError("no")
+    def work() -> None:
+        with database.write() as db:
+            db.exec_driver_sql("INSERT INTO t VALUES (1)")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        work()
     assert numbers(database) == []
     with database.write() as db:
         db.exec_driver_sql("INSERT INTO t VALUES (2)")
@@ -58,7 +62,7 @@ def test_writers_of_several_threads_wait_for_one_another(database: Database) -> 
     def work(start: int) -> None:
         for n in range(start, start + 10):
             with database.write() as db:
-                db.exec_driver_sql(f"INSERT INTO t VALUES ({n})")
+                db.exec_driver_sql("INSERT INTO t VALUES (?)", (n,))
 
     threads = [threading.Thread(target=work, args=(k * 10,)) for k in range(4)]
     for thread in threads:
@@ -75,7 +79,7 @@ def test_what_is_no_database_is_a_machine_error_with_the_cure(tmp_path: Path) ->
 
 
 def test_errors_of_sqlite_are_machine_errors(database: Database) -> None:
-    with pytest.raises(MachineError, match="reading .*no such table"), database.read() as db:
+    with pytest.raises(MachineError, match=r"reading .*no such table"), database.read() as db:
         db.exec_driver_sql("SELECT * FROM missing")
-    with pytest.raises(MachineError, match="writing .*no such table"), database.write() as db:
+    with pytest.raises(MachineError, match=r"writing .*no such table"), database.write() as db:
         db.exec_driver_sql("INSERT INTO missing VALUES (1)")

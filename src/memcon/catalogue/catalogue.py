@@ -307,6 +307,8 @@ class Catalogue:
                 .where(call_beats.c.call == number)
                 .order_by(call_beats.c["index"])
             )
+            told = tuple(EventRow(e.n, e.since, e.wall, json.loads(e.facts)) for e in happened)
+            odd = [str(e.facts.get("text", "")) for e in told if e.facts["type"] == "oddity"]
             return CallDetail(
                 row=rows[0],
                 handle=call.handle,
@@ -314,10 +316,10 @@ class Catalogue:
                     {k: p._mapping[k] for k in ("id", "name", "aor", "label", "role")} for p in said
                 ),
                 streams=tuple(_stream(line) for line in lines),
-                events=tuple(EventRow(e.n, e.since, e.wall, json.loads(e.facts)) for e in happened),
+                events=told,
                 beats=tuple(_call_beat(row) for row in sealed),
                 source_ids=json.loads(call.source_ids),
-                oddities=tuple(json.loads(call.oddities)),
+                oddities=(*json.loads(call.oddities), *odd),
                 call_root=call.call_root,
             )
 

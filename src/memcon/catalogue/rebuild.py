@@ -93,6 +93,8 @@ def objects_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A call's record as the feed would have told it; raises FormatError for one without its keys."""
     try:
         number = int(record["call"])
+        later = sum(event["facts"]["type"] == "oddity" for event in record["events"])
+        oddities = list(record["oddities"])  # the feed tells those of the start; the others are events
         yield {
             "t": "call",
             "number": number,
@@ -103,7 +105,7 @@ def objects_of(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "parties": record["parties"],
             "source_ids": record["source_ids"],
             "streams": record["streams"],
-            "oddities": record["oddities"],
+            "oddities": oddities[: len(oddities) - later],
         }
         for event in record["events"]:
             yield {

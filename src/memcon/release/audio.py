@@ -74,14 +74,16 @@ class _Layer:
 
 
 def speakers(record: Mapping[str, Json]) -> tuple[Speaker, ...]:
-    """The channels of a call, parties in order of appearance, then streams that belong to nobody named."""
+    """The channels of a call, parties in order of appearance, then streams that belong to nobody named.
+
+    A stream that changed hands belongs to the last who had it.
+    """
     entries = [e for e in record["streams"] if e.get("kind", KIND_RTP) == KIND_RTP and e["stream"] % 2 == 0]
     parties = list(record.get("parties") or [])
     by_label = {p["label"]: p["id"] for p in parties if p.get("label")}
     owner: dict[int, str | None] = {}
     for entry in entries:
-        known = owner.get(entry["stream"])
-        owner[entry["stream"]] = known or entry.get("participant") or by_label.get(entry.get("label"))
+        owner[entry["stream"]] = entry.get("participant") or by_label.get(entry.get("label"))
     out = []
     for party in parties:
         streams = tuple(sorted(s for s, who in owner.items() if who == party["id"]))
