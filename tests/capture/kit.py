@@ -228,7 +228,6 @@ class Peer:
         self.media_ports = media_ports or (7000, 7002)
         self.parser = StreamParser()
         self.outputs: list[ClientOutput] = []
-        self.raw: list[bytes] = []
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -252,17 +251,19 @@ class Peer:
                 else:
                     await loop.sock_sendall(self.sock, output.data)
 
-    async def take(self, seconds: float = 5.0) -> None:
-        """Take what comes next from the server."""
+    async def take(self) -> None:
+        """Take what comes next from the server; say again what it is late to answer."""
         loop = asyncio.get_running_loop()
-        data = await asyncio.wait_for(loop.sock_recv(self.sock, 65_535), seconds)
-        self.raw.append(data)
-        now = SystemClock().monotonic_ns()
+        try:
+            data = await asyncio.wait_for(loop.sock_recv(self.sock, 65_535), 0.2)
+        except TimeoutError:
+            await self.put(self.client.timer(SystemClock().monotonic_ns()))
+            return
         items = [data] if self.udp else [i for i in self.parser.feed(data) if isinstance(i, Message)]
         for item in items:
-            await self.put(self.client.receive(item, now))
+            await self.put(self.client.receive(item, SystemClock().monotonic_ns()))
 
-    async def result(self, seconds: float = 5.0) -> Answered | Refused | Ended:
+    async def result(self, seconds: float = 30.0) -> Answered | Refused | Ended:
         """Go on until something is settled; that is taken off the list."""
         async with asyncio.timeout(seconds):
             while True:
@@ -270,7 +271,7 @@ class Peer:
                     if not isinstance(output, Send):
                         self.outputs.remove(output)
                         return output
-                await self.take(seconds)
+                await self.take()
 
     async def answered(self, outputs: Iterable[ClientOutput]) -> Answered:
         await self.put(outputs)
