@@ -58,14 +58,15 @@ def parse(data: bytes) -> Recording:
 
 
 def _root(data: bytes, oddities: list[str]) -> etree._Element:
-    text = data.strip(b" \t\r\n\0").removeprefix(b"\xef\xbb\xbf")
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16: its bytes are not ours to strip
+    text = data if wide else data.strip(b" \t\r\n\0").removeprefix(b"\xef\xbb\xbf")
     if not text:
         raise FormatError("recording metadata", "the document is empty", where=0)
     encoding = None
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:
-        if not text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if not wide:
             encoding = "iso-8859-1"
             oddities.append(f"byte {error.start} is not UTF-8; read as ISO 8859-1")
     parser = etree.XMLParser(
