@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.release.synthetic import PARTIES, PCMU, Call, Recorder, entry, rtp
 
-from memcon.errors import FormatError
+from memcon.errors import FormatError, MachineError
 from memcon.release.audio import Audio, render
 from memcon.release.decode import make_decoder, resample
 from memcon.release.media import OpenCall
@@ -311,3 +311,29 @@ def test_a_call_that_has_not_ended_has_no_length(tmp_path: Path) -> None:
     (work / "leaves.mcl").write_bytes((work / "leaves.mcl").read_bytes()[:16] + first.encode())
     with pytest.raises(FormatError, match="last leaf is missing"):
         render(opened_call)
+
+
+def test_blocks_events_and_records_that_are_not_those_committed_to_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = opened(tmp_path, Call(media={0: sent(100)}, entries=ONE))
+    with monkeypatch.context() as patch:
+        patch.setattr("memcon.release.media.plaintext_root", lambda *_: bytes(32))
+        with pytest.raises(FormatError, match="second 0: the blocks are not those"):
+            list(call.segments())
+    with monkeypatch.context() as patch:
+        patch.setattr("memcon.release.media.event_commitment", lambda *_: bytes(32))
+        with pytest.raises(FormatError, match="event 0: the event is not"):
+            list(call.events())
+    with monkeypatch.context() as patch:
+        patch.setattr("memcon.release.media.record_commitment", lambda *_: bytes(32))
+        with pytest.raises(FormatError, match="record is not"):
+            call.record()
+
+
+def test_a_file_that_went_away_is_an_error_of_the_machine(tmp_path: Path) -> None:
+    work = Recorder(tmp_path).seal(Call(entries=ONE))
+    call = OpenCall.from_files(1, b"K" * 32, {p.name: p for p in work.iterdir()})
+    (work / "media.mcs").unlink()
+    with pytest.raises(MachineError, match="No such file"):
+        list(call.segments())

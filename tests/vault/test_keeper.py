@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,12 +138,13 @@ def test_killed_at_any_point_the_next_run_makes_the_same_object(
             if p.is_file() and "memcon-staging" not in p.parts
         }
 
-    clean = Home(tmp_path / "clean")
-    Recorder(clean.root).seal(a_call())
+    start, clean = tmp_path / "start", Home(tmp_path / "clean")
+    Recorder(start).seal(a_call())
+    shutil.copytree(start, clean.root)
     Keeper(clean, ORIGIN, clock).keep_done()
     for step in range(60):
         home = Home(tmp_path / str(step))
-        Recorder(home.root).seal(a_call())
+        shutil.copytree(start, home.root)
         killed = False
         with monkeypatch.context() as patch:
             _kill(patch, step)
@@ -255,3 +257,24 @@ def test_a_day_that_cannot_be_kept_is_told_and_tried_again(
     assert keeper.keep_slots().problems == []
     where = home.vault / object_path(slots_id(ORIGIN, "2026-09-20"))
     assert (where / "v1/content/aa.mcl").read_bytes() == b"1"
+
+
+def test_an_error_of_the_disk_is_told_and_stops_nothing_else(
+    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(home.root)
+    for number in (1, 2):
+        recorder.seal(a_call(number))
+    keeper = Keeper(home, ORIGIN, clock)
+    real = keeper._files
+
+    def failing(number: int, work: Path) -> dict[str, Path | bytes] | None:
+        if number == 1:
+            raise OSError(5, "Input/output error")
+        return real(number, work)
+
+    monkeypatch.setattr(keeper, "_files", failing)
+    outcome = keeper.keep_done()
+    assert outcome.kept == [2]
+    assert "Input/output error" in outcome.problems[0]
+    assert (home.work_done / "1").is_dir()

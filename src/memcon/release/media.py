@@ -35,6 +35,7 @@ from memcon.record.segment import (
     read_sealed,
     record_commitment,
 )
+from memcon.store import durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -72,7 +73,7 @@ class OpenCall:
     """A call's files with its key. `read(name)` gives a file's bytes, `media.mcs` and the like.
 
     Every method raises FormatError, naming the file and the second (or event), for bytes that the
-    key does not open or that do not follow their format.
+    key does not open or that do not follow their format, and MachineError for a file that cannot be read.
     """
 
     def __init__(self, number: int, call_key: bytes, read: Callable[[str], bytes]) -> None:
@@ -94,7 +95,7 @@ class OpenCall:
         def read(name: str) -> bytes:
             if name not in files:
                 raise FormatError(f"call {number}", "this file is missing", where=name)
-            return files[name].read_bytes()
+            return durable.read_bytes(files[name])
 
         return cls(number, call_key, read)
 

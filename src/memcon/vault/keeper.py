@@ -83,7 +83,8 @@ class Keeper:
         numbers = sorted(int(p.name) for p in done.glob("*") if p.name.isdecimal()) if done.is_dir() else []
         for number in numbers:
             try:
-                self._keep(number, outcome)
+                with durable.machine_errors(done / str(number), "keeping"):
+                    self._keep(number, outcome)
             except MemconError as error:
                 outcome.problems.append(f"call {number}: {error}")
         return outcome
@@ -97,7 +98,8 @@ class Keeper:
             if not _is_day(day) or day in self._days or (day >= today and not stopping):
                 continue
             try:
-                self._keep_day(day, directory)
+                with durable.machine_errors(directory, "keeping"):
+                    self._keep_day(day, directory)
             except MemconError as error:
                 outcome.problems.append(f"slots of {day}: {error}")
                 continue
@@ -194,7 +196,8 @@ class Keeper:
         fallback = StorageRoot(self._fallback)
         for object_id in list(fallback.object_ids()):
             try:
-                self._move(fallback, object_id)
+                with durable.machine_errors(self._fallback, "emptying the fallback"):
+                    self._move(fallback, object_id)
             except MemconError as error:
                 outcome.problems.append(f"{object_id} stays in the fallback: {error}")
                 return
