@@ -220,7 +220,7 @@ class RecordingClient:
         message = parse(data) if isinstance(data, bytes) else data
         if message.call_id != self._call_id:
             return []
-        return self._answer(message) if message.is_request else self._answered(message, now_ns)
+        return self._answer(message) if message.is_request else self._answered(message)
 
     def _answer(self, message: Message) -> list[ClientOutput]:
         """Serve the recorder's own requests: BYE ends the call, OPTIONS is answered, others are unknown."""
@@ -239,7 +239,7 @@ class RecordingClient:
         for branch in list(self._pending):
             self._close(branch)
 
-    def _answered(self, message: Message, now_ns: int) -> list[ClientOutput]:
+    def _answered(self, message: Message) -> list[ClientOutput]:
         branch = message.via.branch or ""
         pending = self._pending.get(branch)
         if pending is None:
