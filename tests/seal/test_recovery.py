@@ -6,6 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.seal.reading import check_slots, read_call
+from tests.seal.synthetic import MONO, T0, Capture, World, Written, rtp, sender_report
 
 from memcon.clock import NS, ManualClock
 from memcon.errors import MachineError
@@ -14,8 +16,6 @@ from memcon.seal.notes import submit_note
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
 from memcon.store.paths import Home
-from tests.seal.reading import check_slots, read_call
-from tests.seal.synthetic import MONO, T0, Capture, World, Written, rtp, sender_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def busy(world: World) -> list[Written]:
-    """Three calls that overlap, one in a single slot; a note, a change, a death, a second instance, a stop."""
+    """Calls that overlap, one in a single slot; a note, a death, a second instance, a stop."""
     a = world.capture(1)
     a.start()
     a.call("a", (10, 20))

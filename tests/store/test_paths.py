@@ -50,6 +50,8 @@ def test_names_are_those_of_the_architecture(monkeypatch: pytest.MonkeyPatch) ->
         home.work_open: "/h/work/open",
         home.work_done: "/h/work/done",
         home.slots: "/h/slots",
+        home.notes: "/h/work/notes",
+        home.config_parts: "/h/work/config",
         home.vault: "/h/vault",
         home.derived: "/h/derived",
         home.catalogue: "/h/catalogue.sqlite",

@@ -71,6 +71,8 @@ class _Instance:
     started: int
     segmenter: Segmenter = field(default_factory=Segmenter)
     tick: journal.Tick | None = None
+    mono: int | None = None
+    """The latest monotonic time that was believed."""
     stopped: bool = False
     stepped: bool = False
 
@@ -239,18 +241,25 @@ class Sealer:
 
     def _control(self, instance: _Instance, control: journal.Control) -> None:
         kind = controls.Fields(control.facts, "control record").text("type")
+        self._believe(instance, control, kind)
         if kind == "start":
             self._start(control)
             return
-        tick = instance.tick
-        if tick is not None and "mono" in control.facts:
-            mono = controls.Fields(control.facts, f"{kind} record").time("mono")
-            if abs(mono - tick.mono) > FAR_NS:
-                raise FormatError(f"{kind} record", "lies an hour or more from the last tick", where="mono")
         opened = self._desk.control(kind, control)
         if opened is not None:
             self._files.opened(instance.id, opened.number)
             heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
+
+    @staticmethod
+    def _believe(instance: _Instance, control: journal.Control, kind: str) -> None:
+        """A time far from the journal's own would make a call of years: such a record is refused."""
+        if "mono" not in control.facts:
+            return
+        mono = controls.Fields(control.facts, f"{kind} record").time("mono")
+        if instance.mono is None:
+            instance.mono = mono
+        elif abs(mono - instance.mono) > FAR_NS:
+            raise FormatError(f"{kind} record", "lies an hour or more from the journal's time", where="mono")
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
@@ -267,22 +276,23 @@ class Sealer:
     # ------------------------------------------------------------------ ticks and slots
 
     def _tick(self, instance: _Instance, tick: journal.Tick) -> None:
-        last = instance.tick
-        if last is not None and not last.mono <= tick.mono < last.mono + GAP_NS:
-            raise FormatError("tick", f"monotonic time {tick.mono} after {last.mono}", where="mono")
+        last, before = instance.tick, instance.mono
+        if before is not None and not before - FAR_NS <= tick.mono < before + GAP_NS:
+            raise FormatError("tick", f"monotonic time {tick.mono} after {before}", where="mono")
+        instance.mono = tick.mono
         if last is not None and abs((tick.wall - tick.mono) - (last.wall - last.mono)) > STEP_NS:
             instance.stepped = True
         instance.tick = tick
         offset = tick.mono - tick.wall
         period = self._sequencer.period_ns
+        read_until = instance.segmenter.watermark_mono  # beyond a slot's end only where the clock stepped
         for record in self._known_until(tick.watermark):
-            end = (record.slot + 1) * period
-            self._close_segments(end + offset)
+            self._close_segments(max((record.slot + 1) * period + offset, read_until))
             self._make_again(record)
         reached = tick.watermark // period
         first = max(self._sequencer.last.slot + 1, instance.started // period, reached - MAX_CATCH_UP)
         for slot in range(first, reached):
-            end = (slot + 1) * period + offset
+            end = max((slot + 1) * period + offset, read_until)
             self._close_segments(end)
             self._close_slot(slot, end)
             instance.stepped = False
@@ -409,6 +419,7 @@ class Sealer:
             salt, path = published.tree.salt(opened.lane), published.tree.path(opened.lane)
             opened.place_leaf(leaves[opened.lane], index, slot, salt, path)
         self._settle(here)
+        self.say()
 
     def _place_notes(self, slot: int, index: int, leaves: dict[int, bytes]) -> int:
         placed = 0
@@ -480,7 +491,6 @@ class Sealer:
             published=published,
             open={str(c.number): c.progress() for c in self._desk.open.values() if c.has_leaf},
         )
-        self.say()
 
     def say(self) -> None:
         """Write `seal.json`: what this process says of itself, for the office and for people."""

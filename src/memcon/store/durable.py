@@ -1,7 +1,7 @@
 """Bytes that are still there after the power went: the only place that syncs and renames files.
 
 Expected system calls
-    write_file    openat(temporary, O_CREAT|O_EXCL|O_WRONLY) write fsync close rename fsync(directory)
+    write_file    openat(temporary, O_CREAT|O_TRUNC|O_WRONLY) write fsync close rename fsync(directory)
     AppendFile    openat(O_CREAT|O_APPEND|O_WRONLY) fsync(directory, once, if it was created);
                   write...; fdatasync
     rename_dir    rename fsync(new parent) fsync(old parent)
@@ -87,15 +87,23 @@ def make_dirs(path: Path, mode: int = 0o700) -> None:
     fsync_dir(path.parent)
 
 
-def write_file(path: Path, data: bytes | memoryview, mode: int = 0o600, *, durable: bool = True) -> None:
+def write_file(
+    path: Path,
+    data: bytes | memoryview,
+    mode: int = 0o600,
+    *,
+    durable: bool = True,
+    sync_name: bool = True,
+) -> None:
     """Write or replace a file whole: a reader or a crash meets the old bytes or the new ones.
 
-    With `durable` false nothing is synced: for notices that a reboot may forget.
+    With `durable` false nothing is synced: for what a reboot may forget. With `sync_name` false the
+    bytes are synced and the name is not: a power cut may bring the old file back, never a torn one.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with machine_errors(path, "writing"):
-        temporary.unlink(missing_ok=True)  # what a killed process of the same number may have left
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        # O_TRUNC: a killed process of the same number may have left one
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
             _write_all(fd, data)
             if durable:
@@ -106,7 +114,7 @@ def write_file(path: Path, data: bytes | memoryview, mode: int = 0o600, *, durab
         finally:
             os.close(fd)
         temporary.replace(path)
-    if durable:
+    if durable and sync_name:
         fsync_dir(path.parent)
 
 

@@ -3,14 +3,16 @@
 The order of a commit, from `LogStore._commit`, which recovery calls too:
 
     1. entry bundles      written and synced      the beats cannot be lost or become others any more
-    2. tiles              written and synced
-    3. checkpoint         signed, then replaced   only now does anyone learn of the new size
+    2. tiles              written; synced where full (a partial one follows from its bundle)
+    3. checkpoint         signed, synced, put in place of the old one: now the size is public
     4. partial tiles that a full one replaces are removed
 
 A crash before 1 leaves the old log. After the last bundle of 1, `open` finds beats beyond the
 checkpoint and commits the same bytes again: a checkpoint that somebody may have seen is never
-followed by another one of the same size. Bundles are replaced whole, so there is no torn one; of
-several bundles only a run from the old size on counts.
+followed by another one of the same size. That is also why the name of the new checkpoint need not
+be synced: where a power cut brings back the old one, the same size and root are signed once more.
+Bundles are replaced whole, so there is no torn one; of several bundles only a run from the old size
+on counts. Partial tiles that a power cut has taken are made again from the bundle.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from memcon.errors import FormatError, LocalError, UsageError
 from memcon.record.hashing import sha256
 from memcon.store import durable
 from memcon.tlog.checkpoint import Checkpoint
+from memcon.tlog.merkle import HASH_SIZE, leaf_hash, root
 from memcon.tlog.note import Note
 from memcon.tlog.tiles import ENTRIES, WIDTH, Tile, TileReader, TileWriter, decode_bundle
 
@@ -89,6 +92,7 @@ class LogStore:
         Raises FormatError where the tiles do not give the checkpoint's root.
         """
         head = self.checkpoint()
+        self._mend(head.size)
         self._writer = TileWriter.resume(self.fetch, head.size)
         if self._writer.root() != head.root:
             raise FormatError(
@@ -112,7 +116,7 @@ class LogStore:
         writer, files = self._writer.append(entries)
         self._write_tiles(files)
         note = sign(Checkpoint(origin, writer.size, writer.root()))
-        durable.write_file(self.root / CHECKPOINT, note, PUBLIC)
+        durable.write_file(self.root / CHECKPOINT, note, PUBLIC, sync_name=False)
         self._writer = writer
         for path in files:
             if ".p/" not in path:
@@ -124,7 +128,36 @@ class LogStore:
         for path, data in files.items():
             target = self.root / path
             durable.make_dirs(target.parent, PUBLIC_DIR)
-            durable.write_file(target, data, PUBLIC)
+            derived = ".p/" in path and not path.startswith("tile/entries/")
+            durable.write_file(target, data, PUBLIC, durable=not derived)
+
+    def _mend(self, size: int) -> None:
+        """Make partial tiles again that are not what bundle and full tiles, which are synced, give."""
+        level, count = 0, size
+        while count:
+            if count % WIDTH:
+                tile = Tile(level, count // WIDTH, count % WIDTH)
+                data = b"".join(self._below(tile))
+                if self.fetch(tile.path) != data:
+                    durable.make_dirs((self.root / tile.path).parent, PUBLIC_DIR)
+                    durable.write_file(self.root / tile.path, data, PUBLIC)
+            level, count = level + 1, count // WIDTH
+
+    def _below(self, tile: Tile) -> list[bytes]:
+        """The hashes of a tile, from the entries or the full tiles under it."""
+        first = tile.index * WIDTH
+        if tile.level == 0:
+            width, data = self._widest(tile.index)
+            if data is None or width < tile.width:
+                raise FormatError("log", f"entries from {first} on are not there", where=str(self.root))
+            return [leaf_hash(entry) for entry in decode_bundle(data, width)[: tile.width]]
+        return [self._tile_root(Tile(tile.level - 1, first + n)) for n in range(tile.width)]
+
+    def _tile_root(self, tile: Tile) -> bytes:
+        data = self.fetch(tile.path)
+        if data is None:
+            raise FormatError("log", f"{tile.path} is not there", where=str(self.root))
+        return root([data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)])
 
     def _bundled_beyond(self, size: int) -> list[bytes]:
         """Entries in bundles on the disk from `size` on."""

@@ -1,0 +1,446 @@
+"""Packets out of order, late, foreign; clocks that step; records and frames that are wrong."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.seal.reading import check_slots, read_call
+from tests.seal.synthetic import CONFIG, MONO, PERIOD_MS, T0, World, rtp, sender_report
+
+from memcon.clock import NS
+from memcon.record import beat, call, canonical, journal
+from memcon.seal.sealer import Sealer
+
+MS = 1_000_000
+
+
+def begun(world: World, *handles: int) -> Any:
+    capture = world.capture()
+    capture.start()
+    capture.call("a", handles or (10,))
+    return capture
+
+
+def finished(world: World, capture: Any) -> Sealer:
+    capture.end("a")
+    capture.talk((), 2.2)
+    return world.run(capture.frames)
+
+
+def test_empty_seconds_are_segments_too(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    capture.talk((), 3)
+    capture.talk((10,), 0.5, first=50)
+    sealer = finished(world, capture)
+    assert sealer.findings == []
+    read = read_call(world, 1)
+    assert len(read.segment_hashes) == 5
+    empty = {}
+    for leaf in read.leaves:
+        for n in range(leaf.segments):
+            empty[leaf.first_segment + n] = [s.is_empty(n) for s in leaf.streams if s.stream == 0]
+    assert empty == {0: [False], 1: [True], 2: [True], 3: [True], 4: [False]}
+
+
+def test_a_call_without_a_packet_has_one_segment(world: World) -> None:
+    capture = begun(world)
+    capture.end("a")
+    capture.talk((), 2.2)
+    world.run(capture.frames)
+    read = read_call(world, 1)
+    assert (len(read.leaves), len(read.segment_hashes), read.blocks) == (1, 1, [])
+
+
+def test_late_packets_go_into_the_open_block_with_their_time(world: World) -> None:
+    capture = begun(world)
+    sequence = capture.talk((10,), 1)
+    late = capture.wall - 900 * MS
+    capture.advance(100 * MS)
+    capture.sweep([(10, late, rtp(sequence, ssrc=10)), (10, capture.wall - MS, rtp(sequence + 1, ssrc=10))])
+    capture.tick()
+    finished(world, capture)
+    read = read_call(world, 1)
+    (block,) = [b for b in read.blocks if b.segment == 1]
+    assert [at // MS for at in block.arrivals] == [100, 1099]
+    assert block.position == 0
+
+
+def test_times_that_cannot_be_are_drawn_to_the_sweep(world: World) -> None:
+    capture = begun(world)
+    capture.advance(100 * MS)
+    capture.sweep([(10, capture.wall + 5 * NS, rtp(1)), (10, T0 - 3 * NS, rtp(2))])
+    capture.tick()
+    finished(world, capture)
+    read = read_call(world, 1)
+    assert [a for b in read.blocks for a in b.arrivals] == [100 * MS, 0] or [
+        a for b in read.blocks for a in b.arrivals
+    ] == [0, 100 * MS]
+
+
+def test_counts_of_a_rough_stream(world: World) -> None:
+    capture = begun(world)
+    order = [65530, 65531, 65533, 65532, 65532, 65535, 0, 1, 3]
+    capture.advance(100 * MS)
+    capture.sweep([(10, capture.wall - (20 - i) * MS, rtp(n, ssrc=10)) for i, n in enumerate(order)])
+    capture.sweep([(11, capture.wall, sender_report(11, 10))])
+    capture.control("drops", drops={"10": 3, "99": 1})
+    capture.tick()
+    sealer = finished(world, capture)
+    read = read_call(world, 1)
+    count = read.leaves[-1].streams[0]
+    assert (count.received, count.expected, count.duplicates, count.reordered) == (9, 10, 1, 1)
+    assert (count.sender_count, count.kernel_drops) == (11, 3)
+    assert [bytes(d) for _, d in read.packets(0)] == [d for _, d in capture.sent[10]]
+    losses = [e.facts for e in read.events if e.facts["type"] == "loss"]
+    assert losses == [{"type": "loss", "stream": 0, "layer": "kernel", "count": 3}]
+    assert sealer.findings == []
+
+
+def test_timestamps_of_a_block_wrap_and_are_those_of_rtp(world: World) -> None:
+    capture = begun(world)
+    capture.advance(100 * MS)
+    at = capture.wall - 10 * MS
+    capture.sweep(
+        [
+            (10, at, b"hello"),
+            (10, at, rtp(1, timestamp=0xFFFFFFF0)),
+            (10, at, rtp(2, timestamp=0x90)),
+            (10, at, rtp(4, timestamp=0xFFFFFF00)),
+            (10, at, sender_report(5)),
+        ]
+    )
+    capture.tick()
+    finished(world, capture)
+    read = read_call(world, 1)
+    assert [(b.least, b.greatest) for b in read.blocks] == [(0xFFFFFF00, 0x90)]
+    count = read.leaves[-1].streams[0]
+    assert (count.received, count.expected, count.sender_count) == (5, 4, 5)
+
+
+def test_packets_that_are_no_rtp_are_kept(world: World) -> None:
+    capture = begun(world)
+    capture.advance(100 * MS)
+    capture.sweep([(10, capture.wall - MS, b""), (10, capture.wall - MS, b"x")])
+    capture.tick()
+    finished(world, capture)
+    read = read_call(world, 1)
+    assert [d for _, d in read.packets(0)] == [b"", b"x"]
+    assert [(b.least, b.greatest) for b in read.blocks] == [(0, 0)]
+
+
+def test_streams_added_and_changed(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 0.5)
+    stream = {
+        "stream": 0,
+        "handle": 10,
+        "rtcp_handle": 11,
+        "mline": 0,
+        "port": 20000,
+        "direction": "inactive",
+    }
+    more = {"stream": 2, "handle": 12, "rtcp_handle": None, "mline": 1, "port": 20002, "label": "x"}
+    capture.control("streams", key="a", streams=[stream, more], parties=[{"id": "new"}])
+    capture.control("streams", key="a", streams=[stream])
+    capture.talk((10, 12), 0.5, first=25)
+    finished(world, capture)
+    read = read_call(world, 1)
+    table = [(e["entry"], e["stream"], e["kind"], e["direction"]) for e in read.record["streams"]]
+    assert table == [
+        (0, 0, 1, "recvonly"),
+        (1, 1, 2, "recvonly"),
+        (2, 0, 1, "inactive"),
+        (3, 1, 2, "inactive"),
+        (4, 2, 1, None),
+    ]
+    assert read.record["parties"] == [{"id": "new"}]
+    assert len(read.packets(2)) == 25
+
+
+def test_a_clock_that_steps_forward(world: World) -> None:
+    capture = begun(world)
+    sequence = capture.talk((10,), 1)
+    capture.wall += 7 * NS
+    capture.talk((10,), 2, first=sequence)
+    finished(world, capture)
+    read = read_call(world, 1)
+    assert len(read.segment_hashes) == 3
+    assert [d for _, d in read.packets(0)] == [d for _, d in capture.sent[10]]
+    flagged = [b for b in world.beats() if b.flags & beat.FLAG_CLOCK_STEP]
+    assert flagged
+    assert any(leaf.flags & call.FLAG_CLOCK_STEP for leaf in read.leaves)
+    check_slots(world)
+
+
+def test_a_clock_that_steps_back_closes_nothing_twice(world: World) -> None:
+    capture = begun(world)
+    sequence = capture.talk((10,), 3)
+    capture.wall -= 2 * NS
+    capture.talk((10,), 3, first=sequence)
+    finished(world, capture)
+    assert len(read_call(world, 1).packets(0)) == 300
+    check_slots(world)
+
+
+def test_a_silent_recorder_is_degraded_and_its_calls_stay(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 3)
+    sealer = world.run(capture.frames)
+    done = len(capture.frames)
+    for _ in range(100):
+        world.clock.advance(NS // 10)
+        world.settle(sealer)
+    capture.advance(10 * NS)
+    capture.talk((10,), 1, first=150)
+    finished_frames = capture.frames[done:]
+    world.run(finished_frames, sealer)
+    capture.end("a")
+    capture.talk((), 2.2)
+    world.run(capture.frames[done + len(finished_frames) :], sealer)
+    states = [b.state for b in world.beats()]
+    assert states.count(beat.State.DEGRADED) >= 3
+    read = read_call(world, 1)
+    assert sum(1 for leaf in read.leaves if leaf.segments == 0) >= 3
+    assert len(read.segment_hashes) == 14
+    sealer.close()
+    again = Sealer(world.home, world.clock)
+    world.settle(again)
+    assert again.findings == []
+
+
+def test_a_long_stall_is_sealed_128_seconds_a_leaf(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    sealer = world.run(capture.frames)
+    done = len(capture.frames)
+    for _ in range(150):
+        world.clock.advance(2 * NS)
+        world.settle(sealer)
+    capture.advance(300 * NS)
+    capture.end("a")
+    capture.talk((), 8)
+    world.run(capture.frames[done:], sealer)
+    read = read_call(world, 1)
+    assert len(read.segment_hashes) == 301
+    assert max(leaf.segments for leaf in read.leaves) == 128
+
+
+def test_no_recorder_at_all_is_declared_off_and_after_a_death_degraded(world: World) -> None:
+    world.clock.advance(10 * NS)
+    sealer = Sealer(world.home, world.clock)
+    world.settle(sealer)
+    world.clock.advance(4 * NS)
+    world.settle(sealer)
+    assert [b.state for b in world.beats()[1:]] == [beat.State.OFF, beat.State.OFF]
+    sealer.close()
+
+
+def test_a_clean_stop_is_one_beat_with_a_statement(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    capture.stop()
+    sealer = world.run(capture.frames)
+    last = world.beats()[-1]
+    assert last.state == beat.State.OFF
+    said = canonical.loads((world.home.log / "statement" / last.statement.hex()).read_bytes())
+    assert (said["kind"], said["by"], said["how"], said["reason"]) == (
+        "off", "operator", "memcon stop", "maintenance"
+    )  # fmt: skip
+    assert said["slot"] == last.slot == T0 // NS * 1000 // PERIOD_MS
+    end = read_call(world, 1).leaves[-1].last
+    assert end is not None
+    assert (end.cause, end.who) == (3, 2)
+    size = len(world.beats())
+    sealer.close()
+    again = Sealer(world.home, world.clock)
+    world.settle(again)
+    assert len(world.beats()) == size
+    world.clock.advance(4 * NS)
+    world.settle(again)
+    assert [b.state for b in world.beats()[size:]] == [beat.State.OFF]
+    assert world.beats()[-1].statement == bytes(32)
+
+
+BAD: list[tuple[str, dict[str, Any]]] = [
+    ("call", {"key": "b", "handle": "zz"}),
+    ("call", {"key": "a", "handle": "00" * 32}),
+    ("call", {"key": "c", "handle": "00" * 32, "streams": [{"stream": 1, "handle": 5}]}),
+    ("call", {"key": "c", "handle": "00" * 32, "streams": ["x"]}),
+    ("call", {"key": "c", "handle": "00" * 32, "wall": 5}),
+    ("call", {"key": "c", "handle": "00" * 32, "mono": "9000000000000000000"}),
+    ("call", {"key": "c", "handle": "00" * 32, "parties": {}}),
+    ("sip", {"key": "unknown"}),
+    ("sip", {"key": "a", "direction": 7}),
+    ("event", {"key": "a", "facts": {"no": "type"}}),
+    ("event", {"key": "a", "facts": []}),
+    ("streams", {"key": "a", "streams": [{"stream": 0, "handle": -1}]}),
+    ("drops", {"drops": {"x": 1}}),
+    ("drops", {"drops": {"10": True}}),
+    ("end", {"key": "a", "cause": 99}),
+    ("end", {"key": "a", "cause": 1, "mono": "9000000000000000000"}),
+    ("start", {"config": {"lines": "not json"}}),
+    ("start", {"config": {"lines": 5}}),
+    ("sing", {"key": "a"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "facts"), BAD)
+def test_a_wrong_record_is_noted_and_the_rest_goes_on(world: World, kind: str, facts: dict[str, Any]) -> None:
+    capture = begun(world)
+    sequence = capture.talk((10,), 0.5)
+    capture.control(kind, **facts)
+    capture.talk((10,), 0.5, first=sequence)
+    sealer = finished(world, capture)
+    assert len(sealer.findings) == 1
+    read = read_call(world, 1)
+    assert len(read.packets(0)) == 50
+    assert bool(read.record["oddities"]) == (facts.get("key") == "a")
+    check_slots(world)
+
+
+TEXTS = st.sampled_from(["a", "0", "5000000000000", "10", ""])
+KEYS = st.sampled_from(["10", "stream", "handle", "type"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**40) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
+    max_leaves=6,
+)
+NAMES = ["key", "wall", "mono", "facts", "streams", "parties", "drops", "cause", "who", "handle", "config"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["call", "sip", "event", "streams", "drops", "end", "start", "x"]),
+            st.dictionaries(st.sampled_from(NAMES), values, max_size=6),
+        ),
+        max_size=6,
+    )
+)
+def test_no_control_record_stops_the_sealer(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    controls: list[tuple[str, dict[str, Any]]],
+) -> None:
+    root = tmp_path_factory.mktemp("w")
+    monkeypatch.setenv("MEMCON_RUN", str(root / "run"))
+    world = World(root / "home")
+    capture = begun(world)
+    for kind, facts in controls:
+        capture.control(kind, **facts)
+    capture.talk((10,), 2.5)
+    world.run(capture.frames)
+    check_slots(world)
+
+
+def test_damaged_records_and_media(world: World) -> None:
+    capture = begun(world)
+    capture.record(9, b"what")
+    capture.commit()
+    body = (
+        journal.media_head(capture.wall, capture.mono, 1)
+        + struct.pack(">IQH", 10, capture.wall, 50)
+        + b"short"
+    )
+    capture.record(journal.TYPE_MEDIA, body)
+    capture.commit()
+    capture.record(journal.TYPE_TICK, journal.encode_tick(capture.wall, capture.mono + 10**18, capture.wall))
+    capture.record(journal.TYPE_TICK, journal.encode_tick(capture.wall, capture.mono, capture.wall))
+    capture.commit()
+    capture.talk((77, 10), 1)
+    sealer = finished(world, capture)
+    texts = " ".join(f.text for f in sealer.findings)
+    assert "type 9 is unknown" in texts
+    assert "packets needs 50 bytes" in texts
+    assert "unknown media handles 77" in texts
+    assert len(read_call(world, 1).packets(0)) == 50
+
+
+def test_damaged_and_missing_frames(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    capture.end("a")
+    capture.talk((), 2.2)
+    frames = capture.frames
+    damaged = bytearray(frames[4].data)
+    damaged[30] ^= 1
+    frames[4].data = bytes(damaged)
+    frames[6].data = b"XXXX" + frames[6].data[4:]
+    del frames[8]
+    sealer = world.run(frames)
+    texts = [f.text for f in sealer.findings]
+    assert any("does not authenticate" in t for t in texts)
+    assert any("bytes skipped" in t for t in texts)
+    assert any("due was" in t for t in texts)
+    assert len(read_call(world, 1).packets(0)) == 35
+
+
+def test_a_torn_frame_waits_for_its_rest(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    capture.end("a")
+    capture.talk((), 2.2)
+    sealer = Sealer(world.home, world.clock)
+    for frame in capture.frames:
+        for part in (frame.data[:7], frame.data[7:60], frame.data[60:]):
+            world.put(type(frame)(frame.wall, frame.path, part))
+            world.settle(sealer)
+    assert sealer.findings == []
+    assert len(read_call(world, 1).packets(0)) == 50
+
+
+def test_a_journal_without_its_key_is_a_finding(world: World) -> None:
+    capture = begun(world)
+    capture.talk((10,), 1)
+    world.home.journal_key(capture.instance).unlink()
+    sealer = world.run(capture.frames)
+    assert ["its key is not in the run directory" in f.text for f in sealer.findings] == [True]
+    other = world.capture(2, capture.wall, capture.mono)
+    other.start()
+    other.call("z", (10,))
+    other.talk((10,), 1)
+    other.stop()
+    world.run(other.frames, sealer)
+    assert len(read_call(world, 1).packets(0)) == 50
+
+
+def test_files_that_are_no_journal(world: World) -> None:
+    capture = begun(world)
+    capture.stop()
+    world.home.journal.mkdir(exist_ok=True)
+    (world.home.journal / "notes.txt").write_bytes(b"x")
+    (world.home.journal / f"{'ab' * 16}-00000000.mcj").write_bytes(b"y" * 64)
+    capture.frames[0].path.with_name(f"{'cd' * 16}-00000000.mcj").write_bytes(capture.frames[0].data)
+    sealer = world.run(capture.frames)
+    texts = sorted(f.text for f in sealer.findings)
+    assert len(texts) == 2
+    assert "belongs to another file" in " ".join(texts)
+    assert world.beats()[-1].state == beat.State.OFF
+
+
+def test_a_configuration_is_sealed_once(world: World) -> None:
+    capture = begun(world)
+    capture.end("a")
+    capture.talk((), 2.2)
+    sealer = world.run(capture.frames)
+    first = check_slots(world)
+    assert sum(1 for r in first.values() for leaf in r.leaves.values() if leaf.startswith(b"mcnote")) == 1
+    same = world.capture(2, capture.wall, capture.mono)
+    same.start()
+    same.talk((), 2.2)
+    world.run(same.frames, sealer)
+    changed = world.capture(3, same.wall, same.mono)
+    changed.start({**CONFIG, "lines": "[]"})
+    changed.talk((), 2.2)
+    world.run(changed.frames, sealer)
+    records = check_slots(world)
+    assert sum(1 for r in records.values() for leaf in r.leaves.values() if leaf.startswith(b"mcnote")) == 2
+    roots = {b.config_root for b in world.beats()[-1:]}
+    assert (world.home.config_parts / f"{roots.pop().hex()}.json").exists()
+    assert capture.mono > MONO

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.seal.reading import read_call
+
+from memcon.errors import FormatError, LocalError
+from memcon.seal.notes import submit_note
+from memcon.seal.process import run_seal
+from memcon.seal.sealer import Sealer
+
+if TYPE_CHECKING:
+    from tests.seal.synthetic import World
+
+
+def test_the_process_seals_what_is_there_and_stops(world: World) -> None:
+    capture = world.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.talk((10,), 3)
+    capture.stop()
+    for frame in capture.frames:
+        world.put(frame)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_seal, args=(world.home, stop, world.clock))
+    thread.start()
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(read_call(world, 1).packets(0)) == 150
+    status = json.loads(world.home.status("seal").read_bytes())
+    assert (status["state"], status["open"], status["next_call"]) == (4, 0, 2)
+    feed = [json.loads(line) for line in world.home.feed.read_text().splitlines()]
+    assert world.home.feed.stat().st_mode & 0o777 == 0o600
+    kinds = [line["t"] for line in feed]
+    assert kinds[0] == "instance"
+    assert {"call", "event", "beat", "end", "done", "off"} <= set(kinds)
+    ended = next(line for line in feed if line["t"] == "end")
+    assert (ended["number"], ended["segments"], ended["duration"]) == (1, 3, 3_000_000_000)
+    beats = [line for line in feed if line["t"] == "beat"]
+    assert beats[0]["open"]["1"][0] == 2
+
+
+def test_the_process_waits_for_more(world: World) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=run_seal, args=(world.home, stop))
+    thread.start()
+    stop.wait(0.2)
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert json.loads(world.home.status("seal").read_bytes())["open"] == 0
+
+
+def test_without_its_slot_records_a_log_is_not_continued(world: World) -> None:
+    world.clock.advance(10**10)
+    sealer = Sealer(world.home, world.clock)
+    world.settle(sealer)
+    sealer.close()
+    for path in world.home.slots.glob("*/*"):
+        path.unlink()
+    with pytest.raises(FormatError, match="the record of beat 1 is not there"):
+        Sealer(world.home, world.clock)
+
+
+def test_a_note_needs_a_type_and_a_hash(world: World) -> None:
+    with pytest.raises(LocalError):
+        submit_note(world.home, 99, bytes(32))
+    with pytest.raises(LocalError):
+        submit_note(world.home, 1, b"short")
