@@ -148,15 +148,16 @@ def test_a_socket_not_reached_by_a_sweep_holds_the_tick_too(bench: Bench) -> Non
     bench.receiver.close()
     bench.receiver = Receiver(bench.clock, settle_ns=0, batch=16, rows=32, sweep_bytes=1)
     bench.loop = MediaLoop(bench.receiver, bench.journal, bench.clock, Log(bench.clock, bench.lines))
-    busy = bench.bound()
-    bench.add(1, busy)
+    busy = [bench.bound(), bench.bound()]
+    bench.add(0, busy[0])
+    bench.add(1, busy[1])
     bench.loop.turn()
     hold, since = bench.loop.hold()
     fresh = bench.bound()
     bench.send(fresh, b"early")
     bench.receiver.sweep()  # time goes by, and what is swept is safe up to now
-    for n in range(30):  # fills the receiver's rows, so that this sweep ends before it comes to the other
-        bench.send(busy, n.to_bytes(2, "big"))
+    for n in range(24):  # fills the receiver's rows, so that this sweep ends before it comes to the third
+        bench.send(busy[n % 2], n.to_bytes(2, "big"))
     bench.add(2, fresh, since)
     bench.loop.put(Release(hold))
     bench.loop.turn()
