@@ -56,7 +56,7 @@ class LoadPlan:
     repeat: float = 0.0
     reorder: float = 0.0
     seed: int = 1
-    sockets: int = 2
+    sockets: int = 1
     connections: int = 1
     answer_seconds: float = 16.0
 

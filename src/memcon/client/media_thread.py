@@ -61,7 +61,7 @@ class Played:
 class MediaThread:
     """Owns the sockets and senders; `add` and `remove` are awaited, and done between two packets."""
 
-    def __init__(self, clock: Clock, host: str, *, sockets: int = 2, faults: Faults | None = None) -> None:
+    def __init__(self, clock: Clock, host: str, *, sockets: int = 1, faults: Faults | None = None) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._clock = clock
         self._sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(sockets)]
@@ -150,8 +150,9 @@ class MediaThread:
             sender.restart()
         while not self._stop.is_set():
             self._serve()
+            now = self._clock.monotonic_ns()
             for sender in self._senders:
-                sender.send_due()
+                sender.send_due(now)  # where the machine cannot keep up, who asks must not wait for ever
             wait = min(sender.next_due_ns() for sender in self._senders) - self._clock.monotonic_ns()
             if wait > 0:
                 time.sleep(min(wait / NS, NAP_S))
