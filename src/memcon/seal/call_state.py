@@ -111,8 +111,10 @@ class Call:
 
     @property
     def duration_so_far(self) -> int:
-        """The latest packet's arrival and one ns more: no call is shorter than what it holds."""
-        return max((s.last + 1 for s in self.streams.values()), default=0)
+        """No call is shorter than what it holds: its closed segments, and the packets in open blocks."""
+        closed = (self.next_segment - 1) * NS
+        waiting = [b.latest() for s in self.streams.values() for b in s.blocks.values()]
+        return max([0, closed + 1, *(at + 1 for at in waiting)])
 
     def add_streams(self, streams: tuple[StreamFacts, ...]) -> None:
         """Streams that are new or have changed; each adds an entry to the table, its RTCP another."""
@@ -166,7 +168,7 @@ class Call:
 
     def end(self, ending: Ending) -> None:
         """Close what is open: the call ends, and its last segments with it."""
-        duration = max(ending.duration, self.duration_so_far, 0)
+        duration = max(ending.duration, self.duration_so_far)
         self.ending = Ending(ending.cause, ending.who, ending.wall, duration, ending.message)
         self.close_segments(max(1, -(-duration // NS)))
 

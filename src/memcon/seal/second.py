@@ -70,11 +70,12 @@ class SecondSealer:
                 if block is None:
                     continue
                 heard.append(number)
-                lengths = b"".join(block.lengths)
+                pieces = block.pieces
+                lengths = b"".join(pieces[1::3])
                 least, greatest = block.range()
                 count = len(lengths) >> 1
                 head = _BLOCK.pack(BLOCK_MAGIC, n, number, position, kind, count, least, greatest, 0)
-                data = b"".join((head, *block.arrivals, lengths, *block.packets))
+                data = b"".join((head, *pieces[::3], lengths, *pieces[2::3]))
                 inner = sha256(self._inner + _FIELDS.pack(n, number, position, kind)).digest()
                 digest = sha256(_BLOCK_TAG + sha256(self._outer + inner).digest())
                 digest.update(data)

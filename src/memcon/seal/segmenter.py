@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memcon.record.segment import BLOCK_NS, KIND_RTCP
+from memcon.record.segment import BLOCK_NS, KIND_RTCP, KIND_RTP
 from memcon.seal.accounting import StreamAccount
 
 if TYPE_CHECKING:
@@ -33,31 +33,30 @@ _HEADER = np.arange(RTP_HEADER)
 
 
 class OpenBlock:
-    """A block that still grows: big-endian arrays and packets in pieces, RTP timestamps from `origin`."""
+    """A block that still grows. RTP timestamps are kept as distances from `origin`, that of the first.
 
-    __slots__ = ("arrivals", "greatest", "least", "lengths", "origin", "packets")
+    `pieces`: of each run of packets the arrivals, the lengths (big-endian arrays) and the packets.
+    """
+
+    __slots__ = ("greatest", "least", "origin", "pieces")
 
     def __init__(self) -> None:
-        self.arrivals: list[bytes] = []
-        self.lengths: list[bytes] = []
-        self.packets: list[bytes] = []
+        self.pieces: list[bytes] = []
         self.origin = -1
         self.least = 0
         self.greatest = 0
 
-    def timestamps(self, first: int, last: int) -> None:
-        """Take notice of two RTP timestamps; between them nothing lies outside of them."""
+    def timestamp(self, timestamp: int) -> None:
+        """Take notice of one RTP timestamp."""
         if self.origin < 0:
-            self.origin = first
-        ahead = last - self.origin & _MASK
-        if ahead < _HALF and first - self.origin & _MASK < _HALF:  # as nearly always
-            if ahead > self.greatest:
-                self.greatest = ahead
-            return
-        for timestamp in (first, last):
-            distance = ((timestamp - self.origin + _HALF) & _MASK) - _HALF
-            self.least = min(self.least, distance)
-            self.greatest = max(self.greatest, distance)
+            self.origin = timestamp
+        distance = ((timestamp - self.origin + _HALF) & _MASK) - _HALF
+        self.least = min(self.least, distance)
+        self.greatest = max(self.greatest, distance)
+
+    def latest(self) -> int:
+        """The latest arrival in it, `since`."""
+        return int(np.frombuffer(b"".join(self.pieces[::3]), ">u8").max())
 
     def range(self) -> tuple[int, int]:
         """Least and greatest RTP timestamp, 0 and 0 where no packet was RTP."""
@@ -69,7 +68,7 @@ class OpenBlock:
 class Stream:
     """One media stream of an open call: its blocks by block number since the call's start, its counts."""
 
-    __slots__ = ("account", "blocks", "kind", "last", "number", "reports", "start_mono")
+    __slots__ = ("account", "blocks", "kind", "number", "reports", "start_mono")
 
     def __init__(self, number: int, kind: int, start_mono: int, reports: StreamAccount | None = None) -> None:
         self.number = number
@@ -79,8 +78,6 @@ class Stream:
         self.account = StreamAccount()
         self.reports = reports or self.account
         """Whose sender count an RTCP report here gives: that of the RTP stream beside it."""
-        self.last = 0
-        """Arrival of the latest packet, `since`."""
 
 
 class Segmenter:
@@ -151,29 +148,32 @@ class Segmenter:
     ) -> None:
         arrivals = since.astype(">u8").tobytes()
         lengths, packets = bytes(media.lengths), bytes(media.packets)
-        last = np.maximum.reduceat(since, runs).tolist()
-        bounds = [*runs.tolist(), media.count]
-        cut = [0, *ends[runs[1:] - 1].tolist(), int(ends[-1])]
-        good, sequence, ssrc, first_ts, last_ts = header.of_runs()
-        for i, stream in enumerate(streams):
-            a, b = bounds[i], bounds[i + 1]
+        starts = runs.tolist()
+        stops = ends[[*(runs[1:] - 1), -1]].tolist()
+        columns = streams, blocks, starts, [*starts[1:], media.count], [0, *stops[:-1]], stops
+        fields = zip(*columns, *header.of_runs(), strict=True)
+        for stream, number, a, b, cut, end, good, sequence, ssrc, first_ts, last_ts in fields:
             if stream is None:
                 continue
-            block = stream.blocks.get(blocks[i])
+            block = stream.blocks.get(number)
             if block is None:
-                block = stream.blocks[blocks[i]] = OpenBlock()
-            block.arrivals.append(arrivals[8 * a : 8 * b])
-            block.lengths.append(lengths[2 * a : 2 * b])
-            block.packets.append(packets[cut[i] : cut[i + 1]])
-            if last[i] > stream.last:
-                stream.last = last[i]
+                block = stream.blocks[number] = OpenBlock()
+            block.pieces += (arrivals[8 * a : 8 * b], lengths[2 * a : 2 * b], packets[cut:end])
             account = stream.account
             account.received += b - a
-            if stream.kind == KIND_RTCP:
+            if good and stream.kind == KIND_RTP:
+                account.run(ssrc, sequence, b - a)
+                if block.origin < 0:
+                    block.origin = first_ts
+                ahead = last_ts - block.origin & _MASK
+                if ahead < _HALF and first_ts - block.origin & _MASK <= ahead:  # as nearly always
+                    if ahead > block.greatest:
+                        block.greatest = ahead
+                else:
+                    block.timestamp(first_ts)
+                    block.timestamp(last_ts)
+            elif stream.kind == KIND_RTCP:
                 _reports(stream.reports, packets, header.offsets[a:b], header.lengths[a:b])
-            elif good[i]:
-                account.run(ssrc[i], sequence[i], b - a)
-                block.timestamps(first_ts[i], last_ts[i])
             else:
                 header.walk(a, b, account, block, packets)
 
@@ -234,8 +234,7 @@ class _Headers:
         for i in range(a, b):
             if self.rtp[i]:
                 account.packet(int(self.ssrc[i]), int(self.sequence[i]))
-                timestamp = int(self.timestamp[i])
-                block.timestamps(timestamp, timestamp)
+                block.timestamp(int(self.timestamp[i]))
             else:
                 offset = int(self.offsets[i])
                 account.rtcp(packets[offset : offset + int(self.lengths[i])])
