@@ -37,6 +37,7 @@ from memcon.console.deps import (
 from memcon.console.score import gaps, seal_of
 from memcon.console.users import Users
 from memcon.errors import UsageError
+from memcon.tlog.note import COSIGNATURE_MLDSA44, ED25519, VerifierKey
 from memcon.verify.findings import Report
 
 with warnings.catch_warnings():
@@ -54,7 +55,8 @@ PERIOD = 10 * NS
 NOW = 1_795_443_592 * NS  # 23 November 2026, 14:19:52 UTC
 ORIGIN = "recorder.callroom.example/arland-1"
 PASSWORD = "four plain words here"
-VKEY = f"{ORIGIN}+1a2b3c4d+AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefgh"
+VKEY = str(VerifierKey(ORIGIN, ED25519, bytes(range(32))))
+LONG_VKEY = str(VerifierKey(ORIGIN, COSIGNATURE_MLDSA44, bytes(1312)))
 
 
 def peaks(seconds: bytes, phase: int) -> bytes:
@@ -110,7 +112,7 @@ def call(
         lanes=lanes,
         events=events,
         seals=seals(began, seconds, 2_252_016 + number),
-        facts=(("Handle, hash", "5e0d77a19c34b8f2"),),
+        facts=(("Handle in the log", "5e0d77a19c34b8f2" * 4), ("SIP Call-ID", "a" * 120)),
         oddities=oddities,
         ended_by="" if state == "live" else "ended by the sender",
         call_root=""
@@ -141,8 +143,8 @@ def solheim_keller(number: int = 7) -> CallPage:
         ("Ingrid Solheim", "Tomas Keller"),
         (
             CallEvent(0, 0, "sip", "INVITE from 192.0.2.10:5060 over UDP", "signalling"),
-            CallEvent(1, 182 * NS, "hold", "Hold of both lanes", "signalling"),
-            CallEvent(2, 213 * NS, "resume", "Resumed", "signalling"),
+            CallEvent(1, 182 * NS, "hold", "Hold begins, both lanes", "signalling"),
+            CallEvent(2, 213 * NS, "resume", "Hold ends, both lanes", "signalling"),
             CallEvent(3, 348 * NS, "sip", "BYE from the sender", "signalling"),
         ),
         ("The metadata names no session group",),
@@ -267,7 +269,7 @@ class FakeRegister:
             genesis_slot=last - 2_288_400,
             beats=mine[-beats:],
             tree_size=2_288_401,
-            vkeys=(VKEY,),
+            vkeys=(VKEY, LONG_VKEY),
             live_calls=len(self.live()),
             processes=(
                 Process("capture", "2 calls open, 4 sockets", self.clock.wall_ns(), running=True),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcon.console.event_words import codec_words, ended_by, event_words, text_of
+from memcon.catalogue.catalogue import EventRow
+from memcon.console.event_words import codec_words, ended_by, event_words, text_of, told
 from memcon.console.lanes import letter
 
 LANES = {0: "A", 2: "B"}
@@ -19,7 +20,7 @@ LANES = {0: "A", 2: "B"}
     [
         (
             {"type": "sip", "direction": "in", "transport": "udp", "remote": "10.0.0.9:5060"},
-            "SIP message from 10.0.0.9:5060 over UDP",
+            "SIP message received from 10.0.0.9:5060 over UDP",
             "signalling",
         ),
         (
@@ -27,35 +28,65 @@ LANES = {0: "A", 2: "B"}
             "SIP message sent to 10.0.0.9:5060 over TCP",
             "signalling",
         ),
-        ({"type": "hold"}, "Hold", "signalling"),
-        ({"type": "unpause", "stream": 2}, "Unpaused on lane B", "signalling"),
+        ({"type": "hold"}, "Hold begins", "signalling"),
+        ({"type": "resume", "stream": 2}, "Hold ends, lane B", "signalling"),
+        ({"type": "hold", "stream": 8}, "Hold begins, lane 8", "signalling"),
         (
             {"type": "source", "stream": 3, "address": "10.0.0.7", "port": 4000},
-            "The sender's address on lane B is 10.0.0.7:4000",
+            "Control reports (RTCP) on lane B came from 10.0.0.7:4000",
             "the recorder",
         ),
         (
             {"type": "source", "stream": 8, "address": "::1"},
-            "The sender's address on stream 8 is ::1",
+            "Audio on stream 8 came from ::1",
             "the recorder",
         ),
         (
             {"type": "loss", "stream": 0, "layer": "kernel", "count": 7},
-            "7 packets lost on lane A, at this machine",
+            "7 packets lost on lane A by this machine",
             "the recorder",
         ),
-        ({"type": "loss", "layer": "journal", "count": 7}, "7 packets lost, at journal", "the recorder"),
+        ({"type": "loss", "layer": "journal", "count": 7}, "7 packets lost by journal", "the recorder"),
         ({"type": "oddity", "text": "two Vias"}, "two Vias", "the recorder"),
         ({"type": "end", "cause": 1, "who": 1}, "Ended by the sender (BYE)", "the recorder"),
         ({"type": "end", "cause": "x"}, "", "the recorder"),
-        ({"type": "metadata", "oddities": ["a", "b"]}, "Metadata of the session, 2 oddities", "signalling"),
-        ({"type": "metadata"}, "Metadata of the session", "signalling"),
+        (
+            {"type": "metadata", "oddities": ["a", "b"]},
+            "Metadata: who takes part, 2\u00a0oddities",
+            "signalling",
+        ),
+        ({"type": "metadata"}, "Metadata: who takes part", "signalling"),
         ({"type": "new kind"}, "new kind", "the recorder"),
         ({}, "Not named", "the recorder"),
     ],
 )
 def test_an_event(facts: dict[str, Any], text: str, source: str) -> None:
     assert event_words(facts, LANES) == (text, source)
+
+
+def event(n: int, since: int, kind: str, **facts: object) -> EventRow:
+    return EventRow(n, since, since, {"type": kind, **facts})
+
+
+def test_a_hold_of_several_lanes_is_said_once() -> None:
+    events = [
+        event(1, 5, "pause", stream=0),
+        event(2, 5, "pause", stream=2),
+        event(3, 7, "unpause", stream=0),
+        event(4, 9, "unpause", stream=2),
+        event(5, 9, "sip", direction="out", remote="h", transport="udp"),
+    ]
+    said = [(one.number, one.text) for one in told(events, LANES)]
+    assert said == [
+        (1, "Hold begins: the sender paused the recording, both lanes"),
+        (3, "Hold ends: the sender took the recording up again, lane A"),
+        (4, "Hold ends: the sender took the recording up again, lane B"),
+        (5, "SIP message sent to h over UDP"),
+    ]
+    three = {**LANES, 4: "C"}
+    assert told(events[:2], three)[0].text.endswith(", lanes A and B")
+    both = [*events[:2], event(9, 5, "pause", stream=4)]
+    assert told(both, three)[0].text.endswith(", every lane")
 
 
 JSON = st.recursive(

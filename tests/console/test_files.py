@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.console.fakes import LONG_VKEY, VKEY
 
 from memcon.console.file_view import log_type
 from memcon.errors import MachineError
+from memcon.verify.keys import trust
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -100,8 +102,14 @@ def test_names_of_the_log() -> None:
         assert log_type(name) is None
 
 
+def test_the_keys_as_a_policy_are_public(office: Office) -> None:
+    answer = office.client().get("/memcon-log.policy")
+    assert answer.headers["content-disposition"] == 'attachment; filename="memcon-log.policy"'
+    assert [str(key) for key in trust((), answer.content).keys] == [VKEY, LONG_VKEY]
+
+
 def test_the_verifier_can_be_taken_away(office: Office) -> None:
-    reader = office.client("vera")
+    reader = office.client()  # nobody has to sign in to check
     answer = reader.get("/memcon-verify.pyz")
     assert answer.headers["content-disposition"] == 'attachment; filename="memcon-verify.pyz"'
     assert office.deps.verifier_file is not None

@@ -20,10 +20,10 @@ from memcon.store import durable
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from memcon.catalogue.catalogue import CallDetail
+    from memcon.catalogue.catalogue import CallRow, CallStreams
 
 NOW = START + 60 * NS
 
@@ -48,7 +48,7 @@ class House:
             "mode": "siprec",
             "line": call.line,
             "parties": call.parties,
-            "source_ids": {"sip_call_id": "a"},
+            "source_ids": {"from": "sip:src@a", "call_id": "a@b", "ticket_no": ["x", 7], "group_ids": []},
             "streams": call.entries,
             "oddities": ["no group"],
         }
@@ -130,7 +130,7 @@ def test_a_whole_call(house: House) -> None:
     assert page.origin == ORIGIN
     assert page.oddities == ("no group",)
     assert ("Recorded by", "SIPREC (RFC 7866)") in page.facts
-    assert ("sip_call_id", "a") in page.facts
+    assert page.facts[2:] == (("SIP Call-ID", "a@b"), ("Sent by", "sip:src@a"), ("Ticket no", "x, 7"))
     assert [seal.late for seal in page.seals] == [NS // 4] * len(page.seals)
     assert [s for seal in page.seals for s in range(seal.first, seal.last + 1)] == list(range(12))
 
@@ -149,8 +149,8 @@ def test_a_hold_and_a_loss(house: House) -> None:
     assert page.row.state == "partly"
     assert page.row.remark.replace("\u00a0", " ") == "2 seconds lost on lane A at 0:08"
     assert [(event.kind, event.text) for event in page.events] == [
-        ("hold", "Hold on lane A"),
-        ("resume", "Resumed on lane A"),
+        ("hold", "Hold begins, lane A"),
+        ("resume", "Hold ends, lane A"),
     ]
 
 
@@ -159,25 +159,26 @@ def test_the_register_asks_for_a_strip_once(house: House, monkeypatch: pytest.Mo
         call = Call(number=number, start=START + number * 20 * NS, media=media((0, list(range(12)))))
         house.begin(call)
         house.end(call)
-    asked: list[int] = []
-    real = house.catalogue.call
+    asked: list[list[int]] = []
+    real = house.catalogue.streams_of
 
-    def counted(number: int) -> CallDetail | None:
-        asked.append(number)
-        return real(number)
+    def counted(rows: Sequence[CallRow]) -> tuple[CallStreams, ...]:
+        if rows:
+            asked.append([row.number for row in rows])
+        return real(rows)
 
-    monkeypatch.setattr(house.catalogue, "call", counted)
+    monkeypatch.setattr(house.catalogue, "streams_of", counted)
     first = house.register.search(Query(size=2))
     again = house.register.search(Query(size=2))
     assert first.rows == again.rows
-    assert asked == [3, 2]
+    assert asked == [[3, 2]]
     assert (first.total, first.all_calls, first.first_began) == (3, 3, START + 20 * NS)
     assert [row.number for row in first.rows] == [3, 2]
     assert first.rows[0].seal
     monkeypatch.setattr(from_catalogue, "KEPT_STRIPS", 1)
     house.register.search(Query(size=3))
     house.register.search(Query(size=3))
-    assert asked == [3, 2, 1, 3, 2, 1]
+    assert asked == [[3, 2], [1], [3, 2]]
 
 
 def test_search_by_name_state_and_day(house: House) -> None:
@@ -209,6 +210,29 @@ def test_a_live_call_is_read_from_its_leaves(house: House) -> None:
     torn = house.register.call(1)
     assert torn is not None
     assert torn.lanes[0].seconds == b""
+
+
+def test_the_leaves_of_a_live_call_are_read_when_they_have_grown(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Call(media=media((0, list(range(5)))))
+    house.begin(call)
+    leaves = (house.recorder.seal(call) / "leaves.mcl").read_bytes()
+    open_work = house.home.work_open / "1"
+    durable.make_dirs(open_work)
+    (open_work / "leaves.mcl").write_bytes(leaves)
+    before = house.register.live()
+    monkeypatch.setattr(from_catalogue, "read_structure", lambda _: pytest.fail("read again"))
+    assert house.register.live() == before
+    assert before[0].seal
+
+
+def test_only_the_newest_live_calls_stand_at_the_top(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2, 3):
+        house.begin(Call(number=number, start=START + number * NS))
+    monkeypatch.setattr(from_catalogue, "MOST_LIVE", 2)
+    assert [row.number for row in house.register.live()] == [3, 2]
+    assert house.register.status(5).live_calls == 3
 
 
 def test_a_call_without_packets(house: House) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.console.fakes import NOW, PERIOD, VKEY, lane, make_office
+from tests.console.fakes import LONG_VKEY, NOW, ORIGIN, PERIOD, VKEY, lane, make_office
 
 from memcon.clock import NS
 from memcon.console.deps import HEARD, Beat
@@ -127,15 +127,19 @@ def test_the_page_of_a_call(reader: TestClient) -> None:
     page = reader.get("/calls/7").text
     text = words(page)
     assert "Call 2026-11-23/0007" in text
-    assert "345 of 348 seconds complete on both lanes" in text
-    assert "348 seconds: 314 whole, 31 on hold, 3 with a lane lost." in text
+    assert "345 of 348 seconds without a gap on either lane, 150 packets lost" in text
+    assert "348 seconds: 314 with audio, 31 on hold, 3 with a lane lost." in text
     assert "3 seconds lost on lane B at 4:21." in text
     assert "15,700 packets came, 150 lost on the network" in text
     assert "35 beats sealed 348 seconds of this call, each at most 0.30 s after its slot's end" in text
     assert "the operator's clock only" in text
     assert "The metadata names no session group" in text
     assert "Ingrid Solheim–Tomas Keller, telephone call, 23 November 2026, 08:46:32–08:52:19 UTC." in text
-    assert "leaves 2,252,023–2,252,057. https://callroom.example/calls/7" in text
+    assert f"log {ORIGIN}, leaves 2,252,023–2,252,057. https://callroom.example/calls/7" in text
+    assert f"python3 memcon-verify.pyz call 2026-11-23-0007.bundle --key {VKEY}" in text
+    assert "Hold begins, both lanes" in text
+    assert "2 messages and addresses, by time" in text
+    assert text.index("Hold begins") < text.index("messages and addresses") < text.index("INVITE from")
     assert "Made when asked for" not in text
     assert "made when asked for" in text
     assert page.count('class="w60 score"') == 6
@@ -151,6 +155,7 @@ def test_a_live_call_grows_and_offers_no_files(reader: TestClient) -> None:
     assert "still going on" in page
     fragment = reader.get("/fragments/call/40?minute=8").text
     assert fragment.count('class="w60 score"') == 1
+    assert fragment.count('data-into="seal-rows"') == 3
     assert "data-ended" not in fragment
     assert reader.get("/fragments/call/40?minute=x").text.count('class="w60 score"') == 9
     assert "data-ended" in reader.get("/fragments/call/7").text
@@ -169,7 +174,7 @@ def test_a_call_of_three_lanes_with_what_the_machine_dropped(office: Office) -> 
     unknown = tuple(replace(seal, published=None) for seal in mine.seals)
     office.register.calls[2] = replace(mine, lanes=(*mine.lanes, third), seals=unknown)
     text = words(office.client("vera").get("/calls/38").text)
-    assert "complete on every lane" in text
+    assert "1,443 of 1,443 seconds without a gap on any lane, 52 packets lost" in text
     assert "45 lost on the network, 7 dropped by this machine, 2 came twice" in text
     assert "not known" in text
 
@@ -180,11 +185,35 @@ def test_a_call_without_waveform_says_so(office: Office) -> None:
     assert "has not been worked out yet" in words(office.client("vera").get("/calls/38").text)
 
 
-def test_a_long_list_of_events_is_folded(office: Office) -> None:
-    place = next(i for i, one in enumerate(office.register.calls) if one.row.number == 7)
-    mine = office.register.calls[place]
-    office.register.calls[place] = replace(mine, events=mine.events * 10)
-    assert "41 entries, by time" in words(office.client("vera").get("/calls/7").text)
+def test_a_call_without_audio_says_so_and_offers_none(reader: TestClient) -> None:
+    page = reader.get("/calls/39").text
+    text = words(page)
+    assert "Unrecorded · no packet of audio came" in text
+    assert "there is nothing to hear" in text
+    assert "<audio" not in page
+    assert 'id="play"' not in page
+    assert "download/bundle" in page
+    assert "download/wav" not in page
+    assert "has not been worked out" not in text
+
+
+def test_more_live_calls_than_stand_at_the_top_are_counted(office: Office) -> None:
+    office.register.changed = {"live_calls": 60}
+    text = words(office.client("vera").get("/").text)
+    assert "The newest 1 of 60 live calls stand above." in text
+    assert "60 calls going on" in words(office.client("vera").get("/fragments/register").text)
+
+
+def test_a_live_call_before_its_first_seal(office: Office) -> None:
+    mine = office.register.calls[0]
+    empty = tuple(replace(one, seconds=b"") for one in mine.lanes)
+    office.register.calls[0] = replace(mine, lanes=empty)
+    assert "no second sealed yet" in words(office.client("vera").get("/calls/40").text)
+
+
+def test_a_recorder_that_is_called_so(office: Office) -> None:
+    office.register.changed = {"name": "recorder"}
+    assert "<h1>The recorder</h1>" in office.client("vera").get("/status").text
 
 
 @pytest.mark.parametrize(
@@ -211,6 +240,11 @@ def test_status_in_a_sentence(reader: TestClient) -> None:
     assert "one tick is one slot of 10 s · 359 slots: 359 recording" in text
     assert "Since 13:20:00 UTC" in text
     assert VKEY in text
+    assert LONG_VKEY in text
+    assert "Ed25519: short" in text
+    assert "ML-DSA-44: long" in text
+    assert f"python3 memcon-verify.pyz log http://localhost/log --key {VKEY}" in text
+    assert "Recorder arland-1" in text
     assert "212 GB of 500 GB free on /var/lib/memcon" in text
     assert "not running" in text
 
@@ -291,6 +325,7 @@ def test_verification_shows_what_was_checked_found_and_not(office: Office) -> No
     text = words(reader.get("/calls/7").text)
     assert "The recording is unaltered and whole from its first leaf to its last." in text
     assert "348 of 348 seconds match their seals" in text
+    assert "Checked on this machine on 23 November 2026 at 14:19:52 UTC by vera, in" in text
     assert "What this does not prove" in text
     assert "No key was given" in text
     assert "Nothing that is not as it should be." in text
@@ -331,9 +366,13 @@ def test_a_live_call_cannot_be_verified_yet(office: Office) -> None:
 def test_without_a_public_address_the_page_cites_its_own(tmp_path: Path) -> None:
     office = make_office(tmp_path, public_url="", office="", verifier_file=None)
     page = office.client("vera").get("/calls/7").text
-    assert "Recorder arland-1" in page
-    assert "http://localhost/calls/7" in page
-    assert "memcon-verify.pyz</a>" not in page
+    assert f"Log {ORIGIN}, leaves" in page
+    assert "http://localhost/calls/7" not in page
+    assert "a name that only this machine has" in page
+    assert "memcon-verify.pyz" not in page
+    assert "python3 -m memcon.verify call 2026-11-23-0007.bundle" in page
+    from_outside = office.client("vera").get("/calls/7", headers={"host": "recorder.example:8080"}).text
+    assert "http://recorder.example:8080/calls/7</p>" in from_outside
 
 
 def test_a_very_long_call_stays_one_piece_of_work(office: Office) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +45,10 @@ def test_the_call_of_the_mock() -> None:
     assert texts(made[3]) == ["hold 31 s"]
     assert texts(made[4]) == ["3 s lost, B"]
     assert (texts(made[0]), texts(made[5])) == (["start"], ["end"])
-    assert score.counts(lanes).replace(NBSP, " ") == "348 seconds: 314 whole, 31 on hold, 3 with a lane lost"
+    assert (
+        score.counts(lanes).replace(NBSP, " ")
+        == "348 seconds: 314 with audio, 31 on hold, 3 with a lane lost"
+    )
 
 
 def test_hold_is_a_dashed_line_between_bars_and_a_stub_in_the_seal() -> None:
@@ -66,19 +70,19 @@ def test_a_loss_is_brackets_around_nothing_and_the_other_half_of_the_seal() -> N
 
 def test_lane_a_lost_leaves_the_lower_half() -> None:
     (only,) = score.minutes([lane("A", bytes([NOTHING])), lane("B", bytes([HEARD]))], ended=True)
-    assert classed(only, "tick")[-1] == "M0 119h2v7h-2z"
+    assert classed(only, "tick")[-1] == "M0 119h4v7h-4z"
 
 
 def test_nothing_on_any_lane_is_nothing_at_all() -> None:
     (only,) = score.minutes([lane("A", bytes([HEARD, NOTHING, HEARD]))], ended=True)
-    assert classed(only, "base") == ["M0 80.5H3", "M6 80.5H9"]
-    assert "M3 " not in classed(only, "tick")[-1]
+    assert classed(only, "base") == ["M0 80.5H6", "M12 80.5H18"]
+    assert "M6 " not in classed(only, "tick")[-1]
 
 
 def test_what_is_not_sealed_is_dotted() -> None:
     lanes = [lane("A", bytes([HEARD, HEARD])), lane("B", bytes([HEARD]))]
     (only,) = score.minutes(lanes, ended=False)
-    assert classed(only, "base-none") == ["M3 126.5H6"]
+    assert classed(only, "base-none") == ["M6 126.5H12"]
     assert "1 second not sealed on lane B at 0:01" in label(only)
     both = score.gaps([lane("A", bytes([UNSEALED]))])
     assert [(gap.words, gap.sentence.replace(NBSP, " ")) for gap in both] == [
@@ -89,8 +93,8 @@ def test_what_is_not_sealed_is_dotted() -> None:
 def test_a_hold_of_one_lane_keeps_to_its_lane() -> None:
     lanes = [lane("A", bytes([HEARD] * 4)), lane("B", bytes([HEARD, HELD, HELD, HEARD]))]
     (only,) = score.minutes(lanes, ended=True)
-    assert classed(only, "holdline") == ["M3 82H8"]
-    assert classed(only, "holdbar") == ["M3.5 62V102M8.5 62V102"]
+    assert classed(only, "holdline") == ["M6 82H17"]
+    assert classed(only, "holdbar") == ["M6.5 62V102M17.5 62V102"]
     assert score.gaps(lanes)[0].words == "hold 2 s, B"
     assert score.gaps(lanes)[0].sentence == "hold on lane B from 0:01 to 0:03"
 
@@ -114,7 +118,7 @@ def test_a_full_middle_minute_of_a_loss_draws_no_bracket() -> None:
 def test_labels_that_would_collide_are_left_to_the_table() -> None:
     seconds = bytes([HEARD, NOTHING] * 30)
     (only,) = score.minutes([lane("A", seconds)], ended=True)
-    assert 2 <= len(texts(only)) <= 5
+    assert 2 <= len(texts(only)) <= 6
     assert label(only) == "Minute 0: 30 of 60 seconds whole, 30 gaps; see the table"
 
 
@@ -124,19 +128,36 @@ def test_a_label_at_the_right_edge_stays_inside() -> None:
     first = score.minutes([lane("A", bytes(seconds))], ended=True)[0]
     root = ET.fromstring(str(first.picture))  # noqa: S314 - our own markup
     (place,) = [float(one.get("x", "0")) for one in root if one.text == "1 s lost"]
-    assert place + len("1 s lost") * 6.4 <= 181
+    assert place + len("1 s lost") * 7.4 <= 361
 
 
 def test_bars_follow_the_peaks() -> None:
     (only,) = score.minutes([lane("A", bytes([HEARD] * 3), bytes([0, 50, 100]))], ended=False)
-    assert classed(only, "tick")[0] == "M0 35h2v2h-2zM3 27h2v18h-2zM6 18h2v36h-2z"
+    assert classed(only, "tick")[0] == "M0 35h4v2h-4zM6 27h4v18h-4zM12 18h4v36h-4z"
+
+
+def test_a_call_of_two_minutes_is_drawn_twice_as_wide() -> None:
+    for seconds, wide in ((120, "360"), (121, "180")):
+        first = score.minutes([lane("A", bytes([HEARD] * seconds))], ended=True)[0]
+        assert ET.fromstring(str(first.picture)).get("viewBox") == f"0 0 {wide} 82"  # noqa: S314 - ours
+
+
+def test_a_growing_score_is_drawn_anew_when_it_outgrows_its_scale() -> None:
+    assert [score.first_minute(minute) for minute in range(5)] == [0, 0, 0, 3, 4]
+
+
+def test_a_second_is_whole_only_where_no_packet_is_missing() -> None:
+    one = replace(lane("A", bytes([HEARD] * 3)), received=140, expected=150)
+    assert score.missing([one]) == 10
+    assert score.counts([one]).replace(NBSP, " ") == "3 seconds: 3 with audio"
+    assert score.counts([replace(one, received=150)]).replace(NBSP, " ") == "3 seconds: 3 whole"
 
 
 def test_the_edges_of_a_call_are_no_loss() -> None:
     lanes = [lane("A", bytes([EDGE, EDGE, HEARD])), lane("B", bytes([EDGE, HEARD, HEARD]))]
     (only,) = score.minutes(lanes, ended=True)
     assert label(only) == "Minute 0: all seconds sealed"
-    assert classed(only, "tick")[-1] == "M0 121h2v5h-2zM3 110h2v16h-2zM6 110h2v16h-2z"
+    assert classed(only, "tick")[-1] == "M0 121h4v5h-4zM6 110h4v16h-4zM12 110h4v16h-4z"
     assert score.counts(lanes).replace(NBSP, " ") == "3 seconds: 2 whole, 1 empty at the start or the end"
 
 

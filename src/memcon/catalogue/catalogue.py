@@ -48,7 +48,7 @@ class CallRow:
     """One call as a line of the register. Times in ns; `duration` is None while it is live.
 
     `parties` are names, else addresses, in order of appearance; None where no custodian has opened the
-    call here.
+    call here. `done` when sealing has let it go, `settled` when it was read from its leaves.
     """
 
     number: int
@@ -68,6 +68,7 @@ class CallRow:
     cause: int | None
     who: int | None
     done: bool
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,15 @@ class CallDetail:
     source_ids: Mapping[str, Any]
     oddities: tuple[str, ...]
     call_root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallStreams:
+    """What the strip of a call is drawn from: its line, its parties and streams, as in `CallDetail`."""
+
+    row: CallRow
+    parties: tuple[Mapping[str, Any], ...]
+    streams: tuple[StreamRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +281,18 @@ class Catalogue:
             self._counts[key] = ({state: found.get(state, 0) for state in STATES}, everything, first)
         return self._counts[key]
 
-    def live(self) -> tuple[CallRow, ...]:
-        """The calls that are going on, newest first."""
+    def live(self, limit: int | None = None) -> tuple[CallRow, ...]:
+        """The calls that are going on, newest first, at most `limit`."""
         with self._db.read() as db:
-            numbers = select(calls.c.number).where(calls.c.state == "live")
-            return _rows(db, list(db.execute(numbers.order_by(calls.c.start_wall.desc())).scalars()))
+            numbers = select(calls.c.number).where(calls.c.state == "live").limit(limit)
+            order = (calls.c.start_wall.desc(), calls.c.number.desc())
+            return _rows(db, list(db.execute(numbers.order_by(*order)).scalars()))
+
+    def live_count(self) -> int:
+        """How many calls are going on."""
+        with self._db.read() as db:
+            asked = select(func.count()).select_from(calls).where(calls.c.state == "live")
+            return db.execute(asked).scalar_one()
 
     def row(self, number: int) -> CallRow | None:
         """One call's line, None when there is no such number."""
@@ -290,6 +307,21 @@ class Catalogue:
         if parsed is None or row is None or parsed[0] not in (None, utc(row.start_wall)[:10]):
             return None
         return row.number
+
+    def streams_of(self, rows: Sequence[CallRow]) -> tuple[CallStreams, ...]:
+        """Parties and streams of a page of calls, in the order of `rows`: two questions, however many."""
+        numbers = [row.number for row in rows]
+        people: dict[int, list[Mapping[str, Any]]] = {number: [] for number in numbers}
+        lines: dict[int, list[StreamRow]] = {number: [] for number in numbers}
+        if numbers:
+            said = select(parties).where(parties.c.call.in_(numbers))
+            sent = select(streams).where(streams.c.call.in_(numbers))
+            with self._db.read() as db:
+                for party in db.execute(said.order_by(parties.c.call, parties.c.place)):
+                    people[party.call].append(_party(party))
+                for line in db.execute(sent.order_by(streams.c.call, streams.c.stream)):
+                    lines[line.call].append(_stream(line))
+        return tuple(CallStreams(r, tuple(people[r.number]), tuple(lines[r.number])) for r in rows)
 
     def call(self, number: int) -> CallDetail | None:
         """Everything about one call, None when there is no such number."""
@@ -312,9 +344,7 @@ class Catalogue:
             return CallDetail(
                 row=rows[0],
                 handle=call.handle,
-                parties=tuple(
-                    {k: p._mapping[k] for k in ("id", "name", "aor", "label", "role")} for p in said
-                ),
+                parties=tuple(_party(party) for party in said),
                 streams=tuple(_stream(line) for line in lines),
                 events=told,
                 beats=tuple(_call_beat(row) for row in sealed),
@@ -424,7 +454,12 @@ def _row(row: Row[Any], names: Sequence[str]) -> CallRow:
         cause=row.cause,
         who=row.who,
         done=bool(row.done),
+        settled=bool(row.settled),
     )
+
+
+def _party(party: Row[Any]) -> dict[str, Any]:
+    return {key: party._mapping[key] for key in ("id", "name", "aor", "label", "role")}
 
 
 def _stream(line: Row[Any]) -> StreamRow:

@@ -15,18 +15,21 @@ from starlette.routing import BaseRoute, Route
 from memcon.clock import NS
 from memcon.console import score
 from memcon.console.deps import HEARD
-from memcon.console.guard import posted
+from memcon.console.event_words import MESSAGES
+from memcon.console.file_view import file_name
+from memcon.console.guard import LOOPBACK, host_name, posted
+from memcon.console.log_keys import call_command, policy_command
 from memcon.console.words import between, clock_time, count, day, listed, number, sentence
 from memcon.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.datastructures import FormData
+    from starlette.datastructures import URL, FormData
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from memcon.console.deps import CallPage
+    from memcon.console.deps import CallEvent, CallPage
     from memcon.console.render import Pages
     from memcon.verify.findings import Report
 
@@ -36,11 +39,12 @@ MOST_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A report of the verifier with when it was made and how long it took, ns."""
+    """A report of the verifier: when it was made, how long it took (ns), and who asked for it."""
 
     report: Report
     when: int
     took: int
+    by: str
 
 
 class Verdicts:
@@ -58,12 +62,13 @@ class Verdicts:
         """The newest one of a call."""
         return self._kept.get(call)
 
-    def make(self, call: int) -> Verdict:
+    def make(self, call: int, by: str) -> Verdict:
         """Check a call now. UsageError when it cannot be."""
         with self._lock:
             began = self._deps.clock.monotonic_ns()
             report = self._deps.verifier.verify_call(call)
-            verdict = Verdict(report, self._deps.clock.wall_ns(), self._deps.clock.monotonic_ns() - began)
+            took = self._deps.clock.monotonic_ns() - began
+            verdict = Verdict(report, self._deps.clock.wall_ns(), took, by)
             self._kept[call] = verdict
             self._kept.move_to_end(call)
             while len(self._kept) > _KEPT_VERDICTS:
@@ -78,11 +83,23 @@ def with_peaks(call: CallPage, peaks: dict[str, bytes]) -> CallPage:
 
 
 def headline(call: CallPage) -> str:
-    """`345 of 348 seconds complete on both lanes`."""
+    """What there is of a call in a line: `345 of 348 seconds complete on both lanes`.
+
+    Where packets were lost no second is called complete: the seals do not say which of them lacks some.
+    """
+    if call.row.state == "none":
+        return "no packet of audio came"
     seal = score.seal_of(call.lanes)
+    if not seal:
+        return "no second sealed yet"
     whole = sum(code in score.COMPLETE for code in seal)
+    seconds = f"{number(whole)} of {count(len(seal), 'second')}"
     lanes = {1: "", 2: " on both lanes"}.get(len(call.lanes), " on every lane")
-    return f"{number(whole)} of {count(len(seal), 'second')} complete{lanes}"
+    missing = score.missing(call.lanes)
+    if missing:
+        where = {1: "", 2: " on either lane"}.get(len(call.lanes), " on any lane")
+        return f"{seconds} without a gap{where}, {count(missing, 'packet')} lost"
+    return f"{seconds} complete{lanes}"
 
 
 def lane_words(call: CallPage) -> list[tuple[str, str, str]]:
@@ -111,34 +128,53 @@ class Entry:
     link: bool
 
 
+def _entry(call: CallPage, event: CallEvent) -> Entry:
+    can_hear = call.row.state not in ("live", "none")
+    return Entry(event.since // NS, call.row.began + event.since, event.text, event.source, can_hear)
+
+
+def messages(call: CallPage) -> list[Entry]:
+    """The traffic of the call: signalling messages, metadata, addresses."""
+    return [_entry(call, event) for event in call.events if event.kind in MESSAGES]
+
+
 def timeline(call: CallPage, gaps: Sequence[score.Gap]) -> list[Entry]:
-    """Events and gaps by time. A gap says what the seals show; why, only an event can say."""
-    began, heard = call.row.began, call.row.state != "live"
-    entries = [
-        Entry(event.since // NS, began + event.since, event.text, event.source, heard)
-        for event in call.events
-    ]
+    """What happened, and gaps, by time. A gap says what the seals show; why, only an event can say.
+
+    A call without any audio is one gap, which its state says already.
+    """
+    began, heard = call.row.began, call.row.state not in ("live", "none")
+    entries = [_entry(call, event) for event in call.events if event.kind not in MESSAGES]
     entries += [
         Entry(gap.start, began + gap.start * NS, sentence(gap.sentence), "the seals", heard)
         for gap in gaps
-        if gap.kind == "lost"
+        if gap.kind == "lost" and call.row.state != "none"
     ]
     return sorted(entries, key=lambda entry: entry.wall)
 
 
-def citation(call: CallPage, *, office: str, recorder: str, address: str) -> str:
-    """The citation, selectable whole."""
+def citation(call: CallPage, *, office: str, origin: str, address: str) -> str:
+    """The citation, selectable whole. The log is named by its origin, the one name that is its own."""
     row = call.row
     ended = row.state != "live"
     until = f"–{clock_time(row.began + row.duration)} UTC" if ended else " UTC, still going on"
     leaves = ""
     if call.seals:
         leaves = f", leaves {number(call.seals[0].index)}–{number(call.seals[-1].index)}"
-    where = f"{office}; recorder" if office else "Recorder"
-    return (
+    where = f"{office}; log" if office else "Log"
+    text = (
         f"{'–'.join(row.parties) or 'Parties not named'}, telephone call, {day(row.began)}, "
-        f"{clock_time(row.began)}{until}. Call {row.display}. {where} {recorder}{leaves}. {address}"
+        f"{clock_time(row.began)}{until}. Call {row.display}. {where} {origin}{leaves}."
     )
+    return f"{text} {address}" if address else text
+
+
+def public_address(public_url: str, asked: URL) -> str:
+    """Where others reach this console, without a slash at its end; empty when only this machine can."""
+    if public_url:
+        return public_url.rstrip("/")
+    here = host_name(asked.netloc)
+    return "" if here is None or here in LOOPBACK else f"{asked.scheme}://{asked.netloc}"
 
 
 def sealing(call: CallPage) -> str:
@@ -170,34 +206,49 @@ def routes(pages: Pages) -> list[BaseRoute]:
         number_ = call.row.number
         live = call.row.state == "live"
         recorder = deps.register.status(60)
-        base = deps.public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+        packed = deps.verifier_file is not None
+        base = public_address(deps.public_url, request.url)
+        offers = {} if live else {offer.kind: offer.size for offer in deps.exporter.offers(number_)}
+        if call.row.state == "none":
+            offers = {kind: size for kind, size in offers.items() if kind not in ("wav", "flac")}
         return pages.page(
             request,
             "call.html",
             recorder=recorder,
             call=call,
             live=live,
+            audible=call.row.state in ("recorded", "partly") and bool(call.lanes),
             title=between(call.row.parties),
             headline=headline(call),
             lanes=lane_words(call),
             minutes=score.minutes(call.lanes, ended=not live),
             counts=score.counts(call.lanes),
             timeline=timeline(call, score.gaps(call.lanes)),
+            messages=messages(call),
             has_waveform=any(lane.peaks for lane in call.lanes),
             sealing=sealing(call),
+            seals=call.seals,
             verdict=verdicts.get(number_),
-            offers={offer.kind: offer.size for offer in deps.exporter.offers(number_)} if not live else {},
+            offers=offers,
             citation=citation(
-                call, office=deps.office, recorder=recorder.name, address=f"{base}/calls/{number_}"
+                call,
+                office=deps.office,
+                origin=recorder.origin,
+                address=f"{base}/calls/{number_}" if base else "",
             ),
-            verifier=deps.verifier_file is not None,
+            address=base,
+            verifier=packed,
+            names={kind: file_name(call.row.display, kind) for kind in offers},
+            command=call_command(recorder.vkeys, file_name(call.row.display, "bundle"), packed=packed),
+            policy_command=policy_command(file_name(call.row.display, "bundle"), packed=packed),
             grow=f"/fragments/call/{number_}" if live else "/fragments/pulse",
         )
 
     def fragment(request: Request) -> Response:
         call = find(request)
         raw = request.query_params.get("minute", "0")
-        first = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 0
+        asked = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 0
+        first = score.first_minute(asked)
         return pages.page(
             request,
             "fragment_call.html",
@@ -208,13 +259,15 @@ def routes(pages: Pages) -> list[BaseRoute]:
             minutes=score.minutes(call.lanes, ended=False, first=first),
             counts=score.counts(call.lanes),
             sealing=sealing(call),
+            seals=[seal for seal in call.seals if seal.last + 1 >= first * score.MINUTE],
             timeline=timeline(call, score.gaps(call.lanes)),
+            messages=messages(call),
         )
 
     async def verify(request: Request, _form: FormData) -> Response:
         call = await run_in_threadpool(find, request)
         try:
-            await run_in_threadpool(verdicts.make, call.row.number)
+            await run_in_threadpool(verdicts.make, call.row.number, request.state.user.name)
         except UsageError as error:
             return pages.error(
                 request,

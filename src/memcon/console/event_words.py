@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from memcon.console.deps import CallEvent
+from memcon.console.words import count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from memcon.catalogue.catalogue import EventRow
 
 MOST_TEXT = 300
 CAUSES = {
@@ -43,37 +49,70 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
     where = _where(facts, lane_of)
     if kind == "sip":
         sent = facts.get("direction") == "out"
-        way = f"sent to {text_of(facts.get('remote'))}" if sent else f"from {text_of(facts.get('remote'))}"
-        return f"SIP message {way} over {text_of(facts.get('transport')).upper()}", SIGNALLING
+        way = "sent to" if sent else "received from"
+        over = text_of(facts.get("transport")).upper()
+        return f"SIP message {way} {text_of(facts.get('remote'))} over {over}", SIGNALLING
     if kind in _HOLDS:
-        return f"{_HOLDS[kind]}{where}", SIGNALLING
+        lane = _lane(facts, lane_of)
+        return f"{_HOLDS[kind]}, lane {lane}" if lane else _HOLDS[kind], SIGNALLING
     if kind == "source":
         port = f":{text_of(facts['port'])}" if "port" in facts else ""
-        return f"The sender's address{where} is {text_of(facts.get('address'))}{port}", RECORDER
+        what = "Control reports (RTCP)" if _is_rtcp(facts) else "Audio"
+        return f"{what}{where} came from {text_of(facts.get('address'))}{port}", RECORDER
     if kind == "loss":
         layer = "this machine" if facts.get("layer") == "kernel" else text_of(facts.get("layer"))
-        return f"{text_of(facts.get('count'))} packets lost{where}, at {layer}", RECORDER
+        return f"{text_of(facts.get('count'))} packets lost{where} by {layer}", RECORDER
     if kind == "oddity":
         return text_of(facts.get("text")), RECORDER
     if kind == "end":
         return _first_up(ended_by(_number(facts.get("cause")), _number(facts.get("who")))), RECORDER
     if kind == "metadata":
         odd = facts.get("oddities")
-        tail = f", {len(odd)} oddities" if isinstance(odd, list) and odd else ""
-        return f"Metadata of the session{tail}", SIGNALLING
+        tail = f", {count(len(odd), 'oddity', 'oddities')}" if isinstance(odd, list) and odd else ""
+        return f"Metadata: who takes part{tail}", SIGNALLING
     return kind or "Not named", RECORDER
 
 
 _HOLDS = {
-    "hold": "Hold",
-    "resume": "Resumed",
-    "pause": "Recording paused by the sender",
-    "unpause": "Unpaused",
+    "hold": "Hold begins",
+    "resume": "Hold ends",
+    "pause": "Hold begins: the sender paused the recording",
+    "unpause": "Hold ends: the sender took the recording up again",
 }
+MESSAGES = frozenset({"sip", "metadata", "source"})
+"""Kinds that are the traffic of a call, not what happened in it: shown apart from the others."""
+
+
+def told(events: Sequence[EventRow], lane_of: Mapping[int, str]) -> list[CallEvent]:
+    """Events in words, in their order; a hold that comes to several lanes at once is said once."""
+    found = []
+    for _, group in groupby(events, _moment):
+        first, *more = group
+        text, source = event_words(first.facts, lane_of)
+        if more:
+            lanes = {_lane(event.facts, lane_of) for event in (first, *more)}
+            every = lanes >= set(lane_of.values())
+            what = _HOLDS[text_of(first.facts.get("type"))]
+            all_lanes = "both lanes" if len(lane_of) == 2 else "every lane"
+            text = f"{what}, {all_lanes if every else 'lanes ' + listed(sorted(lanes))}"
+        found.append(CallEvent(first.n, first.since, text_of(first.facts.get("type")), text, source))
+    return found
+
+
+def _moment(event: EventRow) -> tuple[object, ...]:
+    """Holds of one kind and moment share it; any other event has one of its own."""
+    kind = text_of(event.facts.get("type"))
+    return (kind, event.since) if kind in _HOLDS else (event.n, "")
 
 
 def _number(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _lane(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> str:
+    """The lane's letter of an event's stream, the stream's number where it has none; empty without one."""
+    stream = facts.get("stream")
+    return lane_of.get(stream - stream % 2) or text_of(stream) if isinstance(stream, int) else ""
 
 
 def _where(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> str:
@@ -82,6 +121,12 @@ def _where(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> str:
         return ""
     letter = lane_of.get(stream - stream % 2)
     return f" on lane {letter}" if letter else f" on stream {stream}"
+
+
+def _is_rtcp(facts: Mapping[str, Any]) -> bool:
+    """Streams of even number are RTP, the odd one above it is its RTCP."""
+    stream = facts.get("stream")
+    return isinstance(stream, int) and stream % 2 == 1
 
 
 def codec_words(codecs: Sequence[Mapping[str, Any]]) -> str:

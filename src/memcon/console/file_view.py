@@ -6,16 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from memcon.console.log_keys import POLICY_FILE, VERIFIER_FILE
 from memcon.errors import UsageError
+from memcon.release.bundle import policy_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from memcon.console.deps import FileKind
     from memcon.console.render import Pages
@@ -34,6 +35,11 @@ ALWAYS_ASK = "public, no-cache"
 _WHOLE_TILE = re.compile(r"tile/(?:\d+|entries)/(?:x\d{3}/)*\d{3}\Z")
 _PARTIAL_TILE = re.compile(r"tile/(?:\d+|entries)/(?:x\d{3}/)*\d{3}\.p/\d+\Z")
 _STATEMENT = re.compile(r"statement/[0-9a-f]{64}\Z")
+
+
+def file_name(display: str, kind: str) -> str:
+    """What a call's file is called when it is taken away: `2026-11-24-0007.bundle`."""
+    return f"{_UNSAFE.sub('-', display)}.{kind}"
 
 
 def log_type(name: str) -> tuple[str, str] | None:
@@ -64,7 +70,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         call = deps.register.call(number) if 0 < number < 2**63 else None
         if call is None:
             raise HTTPException(404, f"There is no call {number}")
-        return number, _UNSAFE.sub("-", call.row.display)
+        return number, call.row.display
 
     def sent(path: Path, kind: str, name: str | None) -> Response:
         if not path.is_file():
@@ -95,7 +101,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             path = deps.exporter.path(number, kind)
         except UsageError as error:
             raise HTTPException(404, str(error)) from error
-        return sent(path, kind, f"{display}.{kind}")
+        return sent(path, kind, file_name(display, kind))
 
     def log(request: Request) -> Response:
         name = request.path_params["name"]
@@ -114,11 +120,17 @@ def routes(pages: Pages) -> list[BaseRoute]:
         path = deps.verifier_file
         if path is None or not path.is_file():
             raise HTTPException(404, "This installation has no verifier to hand out")
-        return FileResponse(path, media_type="application/octet-stream", filename="memcon-verify.pyz")
+        return FileResponse(path, media_type="application/octet-stream", filename=VERIFIER_FILE)
+
+    def policy(request: Request) -> Response:
+        disposition = {"content-disposition": f'attachment; filename="{POLICY_FILE}"'}
+        text = policy_text(deps.register.status(1).vkeys)
+        return Response(text, media_type="text/plain; charset=utf-8", headers=disposition)
 
     return [
         Route("/calls/{number:int}/audio/{which}.{kind}", audio),
         Route("/calls/{number:int}/download/{kind}", download),
         Route("/log/{name:path}", log),
-        Route("/memcon-verify.pyz", verifier),
+        Route(f"/{VERIFIER_FILE}", verifier),
+        Route(f"/{POLICY_FILE}", policy),
     ]

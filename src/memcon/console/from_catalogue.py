@@ -10,7 +10,7 @@ from memcon.catalogue.catalogue import Filter
 from memcon.catalogue.structure import read_structure
 from memcon.console import deps
 from memcon.console.call_view import remark_of
-from memcon.console.event_words import ended_by, event_words, text_of
+from memcon.console.event_words import ended_by, text_of, told
 from memcon.console.lanes import lane_letters, lanes_of, live_seconds
 from memcon.console.recorder import (
     PROCESSES,
@@ -33,17 +33,20 @@ if TYPE_CHECKING:
     from memcon.catalogue.catalogue import CallBeat, CallDetail, Catalogue
     from memcon.catalogue.catalogue import CallRow as CatalogueRow
     from memcon.clock import Clock
+    from memcon.console.lanes import Streams
     from memcon.store.paths import Home
 
 KEPT_STRIPS = 2000
 MOST_KEPT = 4 * 3600  # seconds: a longer call's strip is read again each time
+MOST_LIVE = 25
+"""Live calls at the top of the register: each costs its leaves read anew at every beat."""
 
 
 class CatalogueRegister:
     """What `deps.Register` asks for, read from the catalogue, the log and the run directory.
 
-    The strip of an ended call never changes, so it is kept in memory, bounded; that of a live one is
-    read from its leaves each time.
+    The strip of an ended call never changes, so it is kept in memory, bounded; those of a page that are
+    not are asked for together. That of a live call is read from its leaves when these have grown.
     """
 
     def __init__(self, catalogue: Catalogue, home: Home, clock: Clock, vkeys: Sequence[str]) -> None:
@@ -53,6 +56,7 @@ class CatalogueRegister:
         self._vkeys = tuple(vkeys)
         self._beginning: Beginning | None = None
         self._strips: OrderedDict[int, tuple[bytes, str]] = OrderedDict()
+        self._live: dict[int, tuple[int, dict[int, bytes]]] = {}  # number: (bytes read, seconds by stream)
         self._lock = threading.Lock()
 
     def search(self, query: deps.Query) -> deps.RegisterPage:
@@ -62,7 +66,7 @@ class CatalogueRegister:
             state: found.by_state.get(state, 0) for state in ("live", "recorded", "partly", "none")
         }
         return deps.RegisterPage(
-            rows=tuple(self._line(row) for row in found.rows),
+            rows=self._lines(found.rows),
             total=found.total,
             all_calls=found.all_calls,
             first_began=found.first_start,
@@ -71,25 +75,18 @@ class CatalogueRegister:
         )
 
     def live(self) -> tuple[deps.CallRow, ...]:
-        return tuple(self._line(row) for row in self._catalogue.live())
+        return self._lines(self._catalogue.live(MOST_LIVE))
 
     def call(self, number: int) -> deps.CallPage | None:
         detail = self._catalogue.call(number)
         if detail is None:
             return None
         lanes = self._lanes(detail)
-        letters = lane_letters(detail)
-        events = []
-        for event in detail.events:
-            text, source = event_words(event.facts, letters)
-            events.append(
-                deps.CallEvent(event.n, event.since, text_of(event.facts.get("type")), text, source)
-            )
         period = self._begin().period_ns
         return deps.CallPage(
             row=self._row(detail.row, seal_of(lanes), _remark(detail.row, lanes)),
             lanes=lanes,
-            events=tuple(events),
+            events=tuple(told(detail.events, lane_letters(detail))),
             seals=tuple(_seal_row(beat, period) for beat in detail.beats),
             facts=_facts(detail),
             oddities=tuple(text_of(odd) for odd in detail.oddities),
@@ -113,7 +110,7 @@ class CatalogueRegister:
             ),
             tree_size=head.size,
             vkeys=self._vkeys,
-            live_calls=len(self._catalogue.live()),
+            live_calls=self._catalogue.live_count(),
             processes=processes(said),
             losses=losses(said),
             disk=read_disk(self._home),
@@ -131,32 +128,49 @@ class CatalogueRegister:
 
     def _sealed_so_far(self, detail: CallDetail) -> dict[int, bytes]:
         """By stream, from the leaves of a call that is going on; nothing when they cannot be read now."""
-        path = self._home.work_open / str(detail.row.number) / "leaves.mcl"
-        data = durable.read_if_there(path)
+        number = detail.row.number
+        data = durable.read_if_there(self._home.work_open / str(number) / "leaves.mcl")
         if data is None:
             return {}
-        try:
-            told = read_structure(data)
-        except FormatError:  # the leaf being written: the next beat's page has it
-            return {}
-        streams = {stream: totals.seconds for stream, totals in told.streams.items()}
+        size, streams = self._live.get(number, (-1, {}))
+        if size != len(data):
+            try:
+                found = read_structure(data)
+            except FormatError:  # the leaf being written: the next beat's page has it
+                return {}
+            streams = {stream: totals.seconds for stream, totals in found.streams.items()}
+            with self._lock:
+                if len(self._live) > 4 * MOST_LIVE:
+                    self._live.clear()
+                self._live[number] = len(data), streams
         return live_seconds(streams, detail.events, self._clock.wall_ns() - detail.row.start_wall)
 
-    def _line(self, row: CatalogueRow) -> deps.CallRow:
+    def _lines(self, rows: Sequence[CatalogueRow]) -> tuple[deps.CallRow, ...]:
+        """Lines of the register with their strips."""
         with self._lock:
-            kept = self._strips.get(row.number)
-            if kept is not None:
-                self._strips.move_to_end(row.number)
-        if kept is None:
-            detail = self._catalogue.call(row.number)
-            lanes = self._lanes(detail) if detail is not None else ()
-            kept = (seal_of(lanes), _remark(row, lanes))
-            if row.done and detail is not None and detail.call_root and len(kept[0]) <= MOST_KEPT:
-                with self._lock:
-                    self._strips[row.number] = kept
-                    while len(self._strips) > KEPT_STRIPS:
-                        self._strips.popitem(last=False)
-        return self._row(row, *kept)
+            strips = {row.number: self._strips[row.number] for row in rows if row.number in self._strips}
+            for number in strips:
+                self._strips.move_to_end(number)
+        wanted = [row for row in rows if row.number not in strips]
+        for ended in self._catalogue.streams_of([row for row in wanted if row.state != "live"]):
+            strips[ended.row.number] = self._strip(ended)
+        for row in wanted:
+            if row.state == "live":
+                detail = self._catalogue.call(row.number)
+                lanes = self._lanes(detail) if detail is not None else ()
+                strips[row.number] = seal_of(lanes), _remark(row, lanes)
+        return tuple(self._row(row, *strips[row.number]) for row in rows)
+
+    def _strip(self, ended: Streams) -> tuple[bytes, str]:
+        """The strip and the remark of a call that has ended, kept when nothing can change them any more."""
+        lanes = lanes_of(ended, {})
+        made = seal_of(lanes), _remark(ended.row, lanes)
+        if ended.row.done and ended.row.settled and len(made[0]) <= MOST_KEPT:
+            with self._lock:
+                self._strips[ended.row.number] = made
+                while len(self._strips) > KEPT_STRIPS:
+                    self._strips.popitem(last=False)
+        return made
 
     def _row(self, row: CatalogueRow, seal: bytes, remark: str) -> deps.CallRow:
         so_far = max(0, self._clock.wall_ns() - row.start_wall)
@@ -202,10 +216,29 @@ def _seal_row(sealed: CallBeat, period_ns: int) -> deps.SealRow:
     )
 
 
+_IDS = {
+    "session_ids": "Recording session",
+    "group_ids": "Communication group",
+    "call_id": "SIP Call-ID",
+    "sip_session_ids": "SIP session of the call",
+    "from": "Sent by",
+    "from_tag": "SIP From tag",
+    "to": "Sent to",
+    "request_uri": "Request URI",
+}
+MOST_FACTS = 12
+
+
 def _facts(detail: CallDetail) -> tuple[tuple[str, str], ...]:
-    """Identifiers of a call, for who has to find it elsewhere."""
-    rows = [("Handle", detail.handle)] if detail.handle else []
+    """Identifiers of a call in words, for who has to find it elsewhere; those known here come first."""
+    rows = [("Handle in the log", detail.handle)] if detail.handle else []
     if detail.row.mode:
         rows.append(("Recorded by", {"siprec": "SIPREC (RFC 7866)"}.get(detail.row.mode, detail.row.mode)))
-    rows += [(text_of(key), text_of(value)) for key, value in sorted(detail.source_ids.items()) if value]
-    return tuple(rows[:8])
+    given = detail.source_ids
+    order = [*(key for key in _IDS if key in given), *sorted(key for key in given if key not in _IDS)]
+    for key in order:
+        value = given[key]
+        text = ", ".join(text_of(one) for one in value) if isinstance(value, list) else text_of(value)
+        if text:
+            rows.append((_IDS.get(key) or text_of(key).replace("_", " ").capitalize(), text))
+    return tuple(rows[:MOST_FACTS])

@@ -1,7 +1,7 @@
 """Who may come in: the Host check, the session, the headers of every answer.
 
-Pure ASGI, so that files stream through it untouched. What is public: the log, the style sheet and
-scripts, and the way in. Everything else needs a signed-in user.
+Pure ASGI, so that files stream through it untouched. What is public: the log, its keys, the verifier,
+the style sheet and scripts, and the way in. Everything else needs a signed-in user.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from memcon.clock import NS
+from memcon.console.log_keys import POLICY_FILE, VERIFIER_FILE
 from memcon.console.render import SECURITY_HEADERS, Pages
 from memcon.console.session import COOKIE, LIFE_NS, Session
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PUBLIC = ("/static/", "/log/", "/login")
-_ALWAYS = ("localhost", "127.0.0.1", "::1")
+PUBLIC = ("/static/", "/log/", "/login", f"/{POLICY_FILE}", f"/{VERIFIER_FILE}")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def host_name(header: str) -> str | None:
@@ -44,7 +45,7 @@ def allowed_hosts(configured: Iterable[str]) -> frozenset[str]:
 
     An address that stands for every interface names none.
     """
-    names = set(_ALWAYS)
+    names = set(LOOPBACK)
     for one in configured:
         name = host_name(one) if one.count(":") < 2 or "[" in one else one.lower()
         if name and not _unspecified(name):
@@ -100,8 +101,8 @@ class Guard:
             "This console does not go by that name",
             f"The address asked for {host[:100] or 'no name'}; this console answers only to its own "
             "names, so that a page elsewhere cannot borrow it.",
-            "Use the address that memcon printed when it started, or add the name under names in the "
-            "[console] part of memcon.toml. Nothing was changed.",
+            "Use the address that memcon printed when it started: the one that stands as listen in the "
+            "[console] part of memcon.toml; on the recorder itself localhost will do. Nothing was changed.",
         )
 
     @staticmethod

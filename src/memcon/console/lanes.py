@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from memcon.catalogue.structure import HEARD as CAT_HEARD
 from memcon.catalogue.structure import HELD as CAT_HELD
@@ -14,9 +14,22 @@ from memcon.console.event_words import codec_words, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memcon.catalogue.catalogue import CallDetail, EventRow, StreamRow
+    from memcon.catalogue.catalogue import CallRow, EventRow, StreamRow
 
 _CODES = {CAT_HEARD: HEARD, CAT_HELD: HELD}
+
+
+class Streams(Protocol):
+    """What lanes are made of: a call's `CallDetail` or `CallStreams`."""
+
+    @property
+    def row(self) -> CallRow: ...
+
+    @property
+    def parties(self) -> tuple[Mapping[str, Any], ...]: ...
+
+    @property
+    def streams(self) -> tuple[StreamRow, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ def letter(place: int) -> str:
     return low if place < 26 else letter(place // 26 - 1) + low
 
 
-def speakers(detail: CallDetail) -> list[Speaker]:
+def speakers(detail: Streams) -> list[Speaker]:
     """Parties in order of appearance that send a stream, then streams that belong to nobody named.
 
     The same order as the channels of the call's audio: the letter of a lane names both.
@@ -63,7 +76,7 @@ def _about(party: Mapping[str, Any], streams: Sequence[StreamRow]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def lanes_of(detail: CallDetail, seconds: Mapping[int, bytes]) -> tuple[Lane, ...]:
+def lanes_of(detail: Streams, seconds: Mapping[int, bytes]) -> tuple[Lane, ...]:
     """The lanes of a call; `seconds` by stream is what the seals say of each, in the catalogue's codes."""
     ended = detail.row.state != "live"
     lanes = []
@@ -119,7 +132,7 @@ def live_seconds(
     }
 
 
-def lane_letters(detail: CallDetail) -> dict[int, str]:
+def lane_letters(detail: Streams) -> dict[int, str]:
     """The lane's letter of each stream."""
     return {
         stream.stream: letter(place)

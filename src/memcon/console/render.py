@@ -127,6 +127,7 @@ class Pages:
         html = self._env.get_template(template).render(
             pulse=pulse,
             origin=recorder.origin if recorder else "",
+            live_calls=recorder.live_calls if recorder else 0,
             every=max(1, recorder.period_ns // NS) if recorder else 10,
             user=user,
             token=self.sessions.form_token(session) if session else "",

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.clock import NS
 from memcon.console import strip
+from memcon.console.log_keys import POLICY_FILE, call_command, log_command, log_keys, policy_command
 from memcon.console.words import clock_time, count, length, short_day, size
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Answer:
     sentence: str
     person: bool
     mark: str
+
+
+def name_of(status: RecorderStatus) -> str:
+    """The page's title: `Recorder arland-1`; a name that says no more than that is not said twice."""
+    return "The recorder" if status.name.lower() == "recorder" else f"Recorder {status.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,7 @@ def disk_words(status: RecorderStatus) -> str:
 def routes(pages: Pages) -> list[BaseRoute]:
     """`/status` and the fragment that grows it."""
     deps = pages.deps
+    packed = deps.verifier_file is not None
 
     def show(request: Request, template: str = "status.html") -> Response:
         now = deps.clock.wall_ns()
@@ -157,6 +164,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             template,
             recorder=status,
             status=status,
+            title=name_of(status),
             now=now,
             answer=answer(status, states, now),
             segments=segments(states, first, status.period_ns),
@@ -164,6 +172,14 @@ def routes(pages: Pages) -> list[BaseRoute]:
             lines=beat_lines(status.beats, states, first, status.period_ns),
             disk=disk_words(status),
             since=clock_time(first * status.period_ns),
+            keys=log_keys(status.vkeys),
+            policy_file=POLICY_FILE,
+            verifier=packed,
+            commands=(
+                call_command(status.vkeys, "CALL.bundle", packed=packed),
+                policy_command("CALL.bundle", packed=packed),
+                log_command(status.vkeys, f"{request.url.scheme}://{request.url.netloc}/log", packed=packed),
+            ),
             grow="/fragments/status",
         )
 

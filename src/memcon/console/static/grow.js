@@ -15,6 +15,11 @@ function address() {
 // stays the same element and is read out), or joins the list it belongs to (data-into).
 function put(part) {
   const old = document.getElementById(part.id);
+  // what the reader has unfolded stays so
+  old?.querySelectorAll('details').forEach((one, i) => {
+    const same = part.querySelectorAll('details')[i];
+    if (same && one.open) same.setAttribute('open', '');
+  });
   if (old && (part.hasAttribute('data-inside') || part.hasAttribute('data-rows'))) {
     if (old.innerHTML !== part.innerHTML) old.replaceChildren(...part.childNodes);
   } else if (old) {

@@ -1,7 +1,6 @@
 // The player of a call: our own buttons over the browser's audio, a head that walks through the score.
 // Without this the browser's own controls are there and the score is still complete.
 
-const CELL = 3;
 const audio = document.getElementById('audio');
 const play = document.getElementById('play');
 
@@ -131,7 +130,8 @@ class Player {
     const index = Math.min(Math.floor(second / 60), this.systems.length - 1);
     const picture = this.systems[index]?.querySelector('svg');
     if (!picture || (second === 0 && !on)) { this.head.remove(); return; }
-    const x = Math.floor(second % 60) * CELL + 0.5;
+    const cell = picture.viewBox.baseVal.width / 60;
+    const x = Math.floor(second % 60) * cell + 0.5;
     const bottom = picture.viewBox.baseVal.height;
     this.line.setAttribute('d', `M${x} 14V${bottom}`);
     this.triangle.setAttribute('d', `M${x - 4.5} 12h9l-4.5 6z`);
