@@ -1018,3 +1018,15 @@ def test_a_full_tile_serves_for_a_partial_one(tmp_path: Path) -> None:
     files = world.files()
     files["checkpoint"] = world.checkpoint(200)
     assert log_codes(world, tmp_path, files) == {"log-stray"}  # the full tiles are of a larger tree
+
+
+def test_a_statement_that_nobody_names_and_that_has_another_hash(tmp_path: Path) -> None:
+    world, _ = b.simple()
+    assert log_codes(world, tmp_path, world.files() | {f"statement/{'0' * 64}": b"x"}) == {"statement-hash"}
+
+
+def test_a_leaf_kept_under_a_lane_that_does_not_exist() -> None:
+    world, call = b.simple()
+    made = b.bundle(world, call)
+    made.leaves[1] = replace(made.leaves[1], lane=70_000)
+    assert {"call-place", "call-path"} <= codes(made)

@@ -97,13 +97,7 @@ def _repair(
     """If one changed byte explains it all, name it, and read the media again as they were."""
     entry = contents.entries[_NAME]
     listed = contents.listed[_NAME][1]
-    offsets = found.offsets
-    start = end = 0
-    if bad is not None and bad.first_segment < len(offsets):
-        start = offsets[bad.first_segment]
-        end = offsets[min(bad.first_segment + bad.segments, len(offsets) - 1)]
-    if found.torn:
-        end = max(end, found.torn[1] + 64)  # what was read when it stopped making sense
+    start, end = _window(found, bad)
     for place, old in changed_bytes(entry.content, entry.crc, start, end):
         repaired = bytearray(entry.content)
         repaired[place] = old
@@ -121,6 +115,17 @@ def _repair(
         )
         return repaired, again, second
     return None
+
+
+def _window(found: Scan, bad: CallLeaf | None) -> tuple[int, int]:
+    """The bytes among which the changed one must be: those of the first leaf that does not match."""
+    offsets, start, end = found.offsets or [0], 0, 0
+    if bad is not None:
+        start = offsets[min(bad.first_segment, len(offsets) - 1)]
+        end = offsets[min(bad.first_segment + bad.segments, len(offsets) - 1)]
+    if found.torn:
+        end = max(end, found.torn[1] + 64)  # what was read when it stopped making sense
+    return start, end
 
 
 def _stream_at(data: Buffer, found: Scan, second: int, place: int) -> int | None:

@@ -8,7 +8,7 @@ and NOTEs must be numbered without a gap: a call cannot be left out quietly.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from memcon.errors import FormatError, UsageError
 from memcon.record import beat as beats
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SLOT_FILES = ".mcl"
 KEY_SIZE = 32
+Chosen: TypeAlias = "dict[int, tuple[SlotRecord, Beat]]"
+"""By index: the record of a beat, and the beat."""
 
 
 def read_records(report: Report, name: str, data: bytes) -> list[SlotRecord]:
@@ -95,26 +97,24 @@ def _beat(entry: bytes) -> Beat | None:
         return None  # the log's own check reports it
 
 
-def _choose(
-    report: Report, found: Sequence[tuple[str, SlotRecord]], leaves: Sequence[Beat | None]
-) -> dict[int, SlotRecord]:
+def _choose(report: Report, found: Sequence[tuple[str, SlotRecord]], leaves: Sequence[Beat | None]) -> Chosen:
     """One record for each beat. A crash may leave a record of which no beat came."""
-    chosen: dict[int, tuple[str, SlotRecord]] = {}
+    chosen: Chosen = {}
     for name, record in found:
         beat = leaves[record.index] if record.index < len(leaves) else None
         where = f"record of index {record.index}, slot {record.slot}"
         if beat is None:
             report.add("slots-stray", where, "the log has no such beat")
         elif record.index not in chosen:
-            chosen[record.index] = name, record
+            chosen[record.index] = record, beat
         else:
             keep = name == beat.instance.hex()
             report.add(
                 "slots-stray", where, f"a second one; that of {name if keep else 'the other'} was taken"
             )
             if keep:
-                chosen[record.index] = name, record
-    return {index: record for index, (_, record) in sorted(chosen.items())}
+                chosen[record.index] = record, beat
+    return dict(sorted(chosen.items()))
 
 
 @dataclass(slots=True)
@@ -132,19 +132,17 @@ class _Run:
     ended: int = 0
     roots: int = 0
 
-    def check(self, records: dict[int, SlotRecord], leaves: Sequence[Beat | None]) -> None:
+    def check(self, records: Chosen, leaves: Sequence[Beat | None]) -> None:
         """Check all records and say so."""
         before: int | None = None
-        for index, record in records.items():
+        for index, (record, beat) in records.items():
             self.known = (before is not None and index == before + 1) or index == 1
             if not self.known:
                 self.open.clear()
             if before is not None and index > before + 1:
                 missing = f"{before + 1} to {index - 1}"
                 self.report.add("slots-missing", f"beats {missing}", "there is no slot record of them")
-            beat = leaves[index]
-            if beat is not None:
-                self._slot(record, beat)
+            self._slot(record, beat)
             before = index
         self._say(records, leaves)
 
@@ -228,7 +226,7 @@ class _Run:
                 self.report.add("slots-number", where, text)
         self.next_call, self.next_note = says.next_call, says.next_note
 
-    def _say(self, records: dict[int, SlotRecord], leaves: Sequence[Beat | None]) -> None:
+    def _say(self, records: Chosen, leaves: Sequence[Beat | None]) -> None:
         report = self.report
         total = len(records)
         if self.key is None:
