@@ -66,6 +66,7 @@ class StreamAccount:
     def run(self, ssrc: int, first: int, count: int) -> None:
         """`count` RTP packets of one SSRC whose sequence numbers follow each other from `first`."""
         source = self._source if ssrc == self._ssrc else self._pick(ssrc)
+        self.received += count
         if source is not None and (source.highest + 1) & 0xFFFF == first:
             source.highest += count
             source.ahead += count

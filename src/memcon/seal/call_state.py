@@ -17,7 +17,7 @@ from memcon.record.config import hash_root
 from memcon.record.hashing import ZERO32, sha256
 from memcon.record.segment import KIND_RTCP, KIND_RTP, NS
 from memcon.seal.second import SecondSealer
-from memcon.seal.segmenter import Stream
+from memcon.seal.segmenter import Stream, latest
 from memcon.store import durable
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MEDIA, EVENTS, LEAVES, RECORD = "media.mcs", "events.mce", "leaves.mcl", "record.mcr"
 WRAPS, CUSTODIANS = "wraps.json", "custodians.json"
 _NONCE = bytes(12)
-_GCM_TAG = 16
+_WRITE_AT = 128 << 10
+"""So many sealed bytes of a call are written at once: seven seconds of two G.711 streams."""
 
 CAUSE_STOPPED = 3
 CAUSE_FAILED = 6
@@ -95,6 +96,7 @@ class Call:
         self._hashes: list[bytes] = []
         self._empties: list[frozenset[int]] = []
         self._leaf_segments = 0
+        self._waiting = 0
         self._event_hashes: list[bytes] = []
         self._leaf_events = 0
         self._table_hashes: list[bytes] = []
@@ -113,7 +115,7 @@ class Call:
     def duration_so_far(self) -> int:
         """No call is shorter than what it holds: its closed segments, and the packets in open blocks."""
         closed = (self.next_segment - 1) * NS
-        waiting = [b.latest() for s in self.streams.values() for b in s.blocks.values()]
+        waiting = [latest(b) for s in self.streams.values() for b in s.blocks.values()]
         return max([0, closed + 1, *(at + 1 for at in waiting)])
 
     def add_streams(self, streams: tuple[StreamFacts, ...]) -> None:
@@ -185,6 +187,9 @@ class Call:
         self._empties.append(frozenset(self.streams) - sealed.heard)
         self._buffers[MEDIA] += sealed.pieces
         self.next_segment += 1
+        self._waiting += len(sealed.pieces[1])
+        if self._waiting >= _WRITE_AT:
+            self.flush()
 
     # ------------------------------------------------------------------ leaves
 
@@ -337,6 +342,7 @@ class Call:
             if pieces:
                 durable.append(self.directory / name, *pieces)
                 pieces.clear()
+        self._waiting = 0
 
     def finish(self, done: Path, extra: dict[str, canonical.Json]) -> None:
         """After the last leaf: record, sync, and the rename to `work/done/<number>`."""

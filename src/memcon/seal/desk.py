@@ -124,6 +124,7 @@ class Desk:
         self.open[number] = call
         self._keys[facts.key] = call
         self._register(call)
+        call.flush()
         self._announce(call)
         return call
 

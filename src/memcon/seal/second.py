@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from memcon.record.hashing import hmac_pads, segment_key, tag
-from memcon.record.segment import BLOCK_MAGIC, BLOCKS_A_SEGMENT, segment_hash
+from memcon.record.hashing import hmac_pads, tag
+from memcon.record.segment import BLOCK_HEAD, BLOCK_MAGIC, BLOCKS_A_SEGMENT
+from memcon.seal.segmenter import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 _NONCE = bytes(12)
 _SALT = tag("salt/block")
+_KEY = tag("key/segment")
 _FIELDS = struct.Struct(">IHBB")
 _BLOCK_TAG = tag("block")
-_BLOCK = struct.Struct(">8sIHBBIIII")
+_HEADS = struct.Struct(">HBBI8sIHBBIIII")
+"""A block's head in the content, then the block's own."""
+_CONTENT_HEAD = _HEADS.size - BLOCK_HEAD
 _BLOCKS_TAG = tag("blocks")
 _ENTRY = struct.Struct(">HBB32s")
-_CONTENT = struct.Struct(">HBBI")
+_SEGMENT_TAG = tag("segment")
 _TWO = struct.Struct(">II")
 _ONE = struct.Struct(">I")
 
@@ -46,19 +50,17 @@ class SealedSecond:
 class SecondSealer:
     """Seals the seconds of one call under its key."""
 
-    __slots__ = ("_inner", "_key", "_outer")
+    __slots__ = ("_inner", "_inner_key", "_outer")
 
     def __init__(self, call_key: bytes) -> None:
-        self._key = call_key
         inner, self._outer = hmac_pads(call_key)
         self._inner = inner + _SALT
+        self._inner_key = inner + _KEY
 
     def seal(self, n: int, streams: Iterable[Stream]) -> SealedSecond:
         """Take the blocks of second `n` out of `streams`, which stand in the order of their numbers."""
-        sha256 = hashlib.sha256
-        entries: list[bytes] = []
-        content: list[bytes] = []
-        heard: list[int] = []
+        found: list[tuple[int, int, int, int]] = []
+        content = [b""]
         first = n * BLOCKS_A_SEGMENT
         for stream in streams:
             blocks = stream.blocks
@@ -69,21 +71,31 @@ class SecondSealer:
                 block = blocks.pop(first + position, None)
                 if block is None:
                     continue
-                heard.append(number)
-                pieces = block.pieces
-                lengths = b"".join(pieces[1::3])
-                least, greatest = block.range()
-                count = len(lengths) >> 1
-                head = _BLOCK.pack(BLOCK_MAGIC, n, number, position, kind, count, least, greatest, 0)
-                data = b"".join((head, *pieces[::3], lengths, *pieces[2::3]))
-                inner = sha256(self._inner + _FIELDS.pack(n, number, position, kind)).digest()
-                digest = sha256(_BLOCK_TAG + sha256(self._outer + inner).digest())
-                digest.update(data)
-                entries.append(_ENTRY.pack(number, position, kind, digest.digest()))
-                content += (_CONTENT.pack(number, position, kind, len(data)), data)
-        root = sha256(b"".join((_BLOCKS_TAG, _TWO.pack(n, len(entries)), *entries))).digest()
-        plain = b"".join((_ONE.pack(len(entries)), *content))
-        ciphertext = AESGCM(segment_key(self._key, n, root)).encrypt(_NONCE, plain, None)
-        size = len(ciphertext)
-        hashed = segment_hash(n, size, root, sha256(ciphertext).digest())
-        return SealedSecond(hashed, (_TWO.pack(n, size) + root, ciphertext), frozenset(heard))
+                arrivals, lengths, packets, firsts, lasts = zip(*block, strict=True)
+                body = b"".join((*arrivals, *lengths, *packets))
+                count = sum(map(len, arrivals)) >> 3
+                size = BLOCK_HEAD + len(body)
+                head = number, position, kind, size, BLOCK_MAGIC, n, number, position, kind, count
+                content += (_HEADS.pack(*head, *timestamps(firsts, lasts), 0), body)
+                found.append((number, position, kind, size))
+        content[0] = _ONE.pack(len(found))
+        return self._encrypt(n, b"".join(content), found)
+
+    def _encrypt(self, n: int, plain: bytes, found: list[tuple[int, int, int, int]]) -> SealedSecond:
+        """Commit to the blocks in the content, (stream, position, kind, size) each, and encrypt it."""
+        sha256, outer = hashlib.sha256, self._outer
+        view = memoryview(plain)
+        entries = [_BLOCKS_TAG, _TWO.pack(n, len(found))]
+        at = _ONE.size
+        for number, position, kind, size in found:
+            inner = sha256(self._inner + _FIELDS.pack(n, number, position, kind)).digest()
+            digest = sha256(_BLOCK_TAG + sha256(outer + inner).digest())
+            at += _CONTENT_HEAD + size
+            digest.update(view[at - size : at])
+            entries.append(_ENTRY.pack(number, position, kind, digest.digest()))
+        root = sha256(b"".join(entries)).digest()
+        key = sha256(outer + sha256(self._inner_key + _ONE.pack(n) + root).digest()).digest()
+        ciphertext = AESGCM(key).encrypt(_NONCE, plain, None)
+        head = _TWO.pack(n, len(ciphertext)) + root
+        hashed = sha256(_SEGMENT_TAG + head + sha256(ciphertext).digest()).digest()
+        return SealedSecond(hashed, (head, ciphertext), frozenset([f[0] for f in found]))

@@ -2,8 +2,9 @@
 
 A media record holds the packets of many streams, each stream's in a run. Whatever can be said of
 all packets at once (time since the call's start, block, RTP header, whether a sequence number
-follows the one before) is computed by numpy over the whole record; Python walks runs, not packets.
-Only a run that is not perfectly consecutive is walked packet by packet.
+follows the one before) is computed by numpy over the whole record; Python walks runs, not packets,
+and does of each run only what cannot wait: it cuts the pieces out and counts. Only a run that is
+not perfectly consecutive is walked packet by packet.
 
 A packet is taken for RTP where it has at least 12 bytes and version 2, and its second byte is not
 192 to 223, which RFC 5761 section 4 keeps for RTCP on the same port. The least and greatest RTP
@@ -12,7 +13,7 @@ timestamp of a block are those of its RTP packets, in serial arithmetic from the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -29,44 +30,36 @@ _HALF = 1 << 31
 _STEP = 1 << 23
 _LONG = 255  # a run of as many steps cannot go half around the timestamps
 _MASK = (1 << 32) - 1
-_HEADER = np.arange(RTP_HEADER)
+_HEAD = np.dtype(
+    [("first", "u1"), ("second", "u1"), ("sequence", ">u2"), ("timestamp", ">u4"), ("ssrc", ">u4")]
+)
 
 
-class OpenBlock:
-    """A block that still grows. RTP timestamps are kept as distances from `origin`, that of the first.
+Run: TypeAlias = "tuple[bytes, bytes, bytes, int, int]"
+"""Packets of one stream and block that came together: their arrivals and lengths (big-endian arrays),
+their bytes, and the first and last RTP timestamp, between which all lie; -1 where they are no RTP."""
 
-    `pieces`: of each run of packets the arrivals, the lengths (big-endian arrays) and the packets.
-    """
 
-    __slots__ = ("greatest", "least", "origin", "pieces")
+def latest(block: list[Run]) -> int:
+    """The latest arrival in a block, `since`."""
+    return int(np.frombuffer(b"".join([run[0] for run in block]), ">u8").max())
 
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.origin = -1
-        self.least = 0
-        self.greatest = 0
 
-    def timestamp(self, timestamp: int) -> None:
-        """Take notice of one RTP timestamp."""
-        if self.origin < 0:
-            self.origin = timestamp
-        distance = ((timestamp - self.origin + _HALF) & _MASK) - _HALF
-        self.least = min(self.least, distance)
-        self.greatest = max(self.greatest, distance)
-
-    def latest(self) -> int:
-        """The latest arrival in it, `since`."""
-        return int(np.frombuffer(b"".join(self.pieces[::3]), ">u8").max())
-
-    def range(self) -> tuple[int, int]:
-        """Least and greatest RTP timestamp, 0 and 0 where no packet was RTP."""
-        if self.origin < 0:
-            return 0, 0
-        return (self.origin + self.least) & _MASK, (self.origin + self.greatest) & _MASK
+def timestamps(firsts: tuple[int, ...], lasts: tuple[int, ...]) -> tuple[int, int]:
+    """Least and greatest RTP timestamp of a block's runs, 0 and 0 where no packet was RTP."""
+    stamps = firsts + lasts
+    least, greatest = min(stamps), max(stamps)
+    if least >= 0 and greatest < least + _HALF:  # nothing wraps, nor inside a run
+        return least, greatest
+    stamps = tuple([stamp for pair in zip(firsts, lasts, strict=True) for stamp in pair if stamp >= 0])
+    if not stamps:
+        return 0, 0
+    distances = [(stamp - stamps[0] + _HALF & _MASK) - _HALF for stamp in stamps]
+    return stamps[0] + min(distances) & _MASK, stamps[0] + max(distances) & _MASK
 
 
 class Stream:
-    """One media stream of an open call: its blocks by block number since the call's start, its counts."""
+    """One media stream of an open call: its open blocks by number since the call's start, its counts."""
 
     __slots__ = ("account", "blocks", "kind", "number", "reports", "start_mono")
 
@@ -74,7 +67,7 @@ class Stream:
         self.number = number
         self.kind = kind
         self.start_mono = start_mono
-        self.blocks: dict[int, OpenBlock] = {}
+        self.blocks: dict[int, list[Run]] = {}
         self.account = StreamAccount()
         self.reports = reports or self.account
         """Whose sender count an RTCP report here gives: that of the RTP stream beside it."""
@@ -105,8 +98,6 @@ class Segmenter:
         if not count:
             return
         handles = np.frombuffer(media.streams, ">u4")
-        lengths = np.frombuffer(media.lengths, ">u2").astype(np.int64)
-        ends = np.cumsum(lengths)
         change = np.empty(count, bool)
         change[0] = True
         np.not_equal(handles[1:], handles[:-1], out=change[1:])
@@ -118,14 +109,13 @@ class Segmenter:
             self.strangers.update(handle for handle in named if handle not in self.streams)
         bases = [self.watermark_mono if s is None else s.start_mono for s in streams]
         sizes = np.diff(starts, append=count)
-        base = np.repeat(np.array(bases, np.int64), sizes)
-        since, block = self._place(media, base)
+        since, block = self._place(media, np.repeat(np.array(bases, np.int64), sizes))
         split = change.copy()
         split[1:] |= block[1:] != block[:-1]
         runs = np.flatnonzero(split)
-        owners = np.repeat(np.arange(len(streams)), sizes)[runs].tolist()
-        header = _Headers(media.packets, ends - lengths, lengths, split, runs)
-        self._walk(media, [streams[o] for o in owners], runs, block[runs].tolist(), since, ends, header)
+        if len(runs) > len(streams):
+            streams = [streams[i] for i in (np.cumsum(change)[runs] - 1).tolist()]
+        self._walk(streams, block[runs].tolist(), since, _Packets(media, split, runs))
 
     def _place(self, media: Media, base: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(since, block number) of each packet, given each call's start on the monotonic clock."""
@@ -136,105 +126,90 @@ class Segmenter:
         closed = np.maximum((self.watermark_mono - base) // BLOCK_NS, 0)
         return since, np.maximum(since // BLOCK_NS, closed)
 
+    @staticmethod
     def _walk(
-        self,
-        media: Media,
-        streams: list[Stream | None],
-        runs: NDArray[np.int64],
-        blocks: list[int],
-        since: NDArray[np.int64],
-        ends: NDArray[np.int64],
-        header: _Headers,
+        streams: list[Stream | None], blocks: list[int], since: NDArray[np.int64], found: _Packets
     ) -> None:
-        arrivals = since.astype(">u8").tobytes()
-        lengths, packets = bytes(media.lengths), bytes(media.packets)
-        starts = runs.tolist()
-        stops = ends[[*(runs[1:] - 1), -1]].tolist()
-        columns = streams, blocks, starts, [*starts[1:], media.count], [0, *stops[:-1]], stops
-        fields = zip(*columns, *header.of_runs(), strict=True)
-        for stream, number, a, b, cut, end, good, sequence, ssrc, first_ts, last_ts in fields:
-            if stream is None:
-                continue
-            block = stream.blocks.get(number)
-            if block is None:
-                block = stream.blocks[number] = OpenBlock()
-            block.pieces += (arrivals[8 * a : 8 * b], lengths[2 * a : 2 * b], packets[cut:end])
-            account = stream.account
-            account.received += b - a
-            if good and stream.kind == KIND_RTP:
-                account.run(ssrc, sequence, b - a)
-                if block.origin < 0:
-                    block.origin = first_ts
-                ahead = last_ts - block.origin & _MASK
-                if ahead < _HALF and first_ts - block.origin & _MASK <= ahead:  # as nearly always
-                    if ahead > block.greatest:
-                        block.greatest = ahead
+        arrivals, lengths, packets = since.astype(">u8").tobytes(), found.lengths, found.packets
+        a = cut = 0
+        columns = zip(streams, blocks, *found.stops(), *found.heads(), strict=True)
+        for stream, number, b, end, good, sequence, ssrc, first, last in columns:
+            if stream is not None:
+                block = stream.blocks.get(number)
+                if block is None:
+                    block = stream.blocks[number] = []
+                if good and stream.kind == KIND_RTP:
+                    stream.account.run(ssrc, sequence, b - a)
+                    block.append(
+                        (arrivals[8 * a : 8 * b], lengths[2 * a : 2 * b], packets[cut:end], first, last)
+                    )
                 else:
-                    block.timestamp(first_ts)
-                    block.timestamp(last_ts)
-            elif stream.kind == KIND_RTCP:
-                _reports(stream.reports, packets, header.offsets[a:b], header.lengths[a:b])
-            else:
-                header.walk(a, b, account, block, packets)
+                    for i in range(a, b):
+                        stamp, packet = found.take(i, stream)
+                        block.append(
+                            (arrivals[8 * i : 8 * i + 8], lengths[2 * i : 2 * i + 2], packet, stamp, stamp)
+                        )
+            a, cut = b, end
 
 
-def _reports(
-    account: StreamAccount, packets: bytes, offsets: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> None:
-    for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True):
-        account.rtcp(packets[offset : offset + length])
+class _Packets:
+    """A record's packets, their RTP headers, and which runs are perfectly consecutive."""
 
+    __slots__ = ("ends", "head", "lengths", "packets", "rtp", "runs", "sizes", "split")
 
-class _Headers:
-    """The RTP headers of a record's packets, and which runs are perfectly consecutive."""
-
-    __slots__ = ("lengths", "offsets", "rtp", "runs", "sequence", "split", "ssrc", "timestamp")
-
-    def __init__(
-        self,
-        packets: memoryview,
-        offsets: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        split: NDArray[np.bool_],
-        runs: NDArray[np.int64],
-    ) -> None:
-        self.offsets, self.lengths, self.split, self.runs = offsets, lengths, split, runs
-        data = np.frombuffer(packets, np.uint8)
-        if len(data) < RTP_HEADER:
-            data = np.zeros(RTP_HEADER, np.uint8)
-        at = np.minimum(offsets, len(data) - RTP_HEADER)
-        head = data[at[:, None] + _HEADER]
-        second = head[:, 1]
-        self.rtp = (lengths >= RTP_HEADER) & (head[:, 0] >> 6 == 2) & ~((second >= 192) & (second <= 223))
-        self.sequence = head[:, 2:4].copy().view(">u2")[:, 0].astype(np.int64)
-        self.timestamp = head[:, 4:8].copy().view(">u4")[:, 0].astype(np.int64)
-        self.ssrc = head[:, 8:12].copy().view(">u4")[:, 0].astype(np.int64)
-
-    def of_runs(self) -> tuple[list[bool], list[int], list[int], list[int], list[int]]:
-        """Per run: consecutive RTP of one source with timestamps that do not fall; the values at its ends."""
-        follows = np.zeros(len(self.rtp), bool)
-        follows[1:] = (
-            (self.sequence[1:] - self.sequence[:-1] & 0xFFFF == 1)
-            & (self.ssrc[1:] == self.ssrc[:-1])
-            & (self.timestamp[1:] - self.timestamp[:-1] & _MASK < _STEP)
+    def __init__(self, media: Media, split: NDArray[np.bool_], runs: NDArray[np.int64]) -> None:
+        self.lengths, self.packets, self.split, self.runs = (
+            bytes(media.lengths),
+            bytes(media.packets),
+            split,
+            runs,
         )
-        good = np.logical_and.reduceat(self.rtp & (follows | self.split), self.runs)
-        last = np.append(self.runs[1:], len(self.rtp)) - 1
+        self.sizes = np.frombuffer(self.lengths, ">u2").astype(np.int64)
+        self.ends = np.cumsum(self.sizes)
+        data = self.packets if len(self.packets) >= RTP_HEADER else bytes(RTP_HEADER)
+        # every twelve bytes of the record as one item, so that taking the headers out is one copy
+        items = np.ndarray(len(data) - RTP_HEADER + 1, f"V{RTP_HEADER}", data, 0, (1,))
+        self.head = items[np.minimum(self.ends - self.sizes, len(items) - 1)].view(_HEAD)
+        second = self.head["second"]
+        self.rtp = (self.sizes >= RTP_HEADER) & (self.head["first"] >> 6 == 2)
+        self.rtp &= (second < 192) | (second > 223)
+
+    def stops(self) -> tuple[list[int], list[int]]:
+        """Per run: the packet and the byte where it ends."""
+        stops = np.append(self.runs[1:], len(self.sizes))
+        return stops.tolist(), self.ends[stops - 1].tolist()
+
+    def heads(self) -> tuple[list[bool], list[int], list[int], list[int], list[int]]:
+        """Per run: consecutive RTP of one source with timestamps that do not fall; the values at its ends."""
+        sequence, stamp = self.head["sequence"].astype(np.uint16), self.head["timestamp"].astype(np.uint32)
+        ssrc = self.head["ssrc"].astype(np.uint32)
+        follows = self.split.copy()  # the differences wrap as the fields do
+        follows[1:] |= (
+            (sequence[1:] - sequence[:-1] == 1) & (ssrc[1:] == ssrc[:-1]) & (stamp[1:] - stamp[:-1] < _STEP)
+        )
+        good = np.logical_and.reduceat(self.rtp & follows, self.runs)
+        last = np.append(self.runs[1:], len(stamp)) - 1
         good &= last - self.runs < _LONG
+        runs = self.runs
         return (
             good.tolist(),
-            self.sequence[self.runs].tolist(),
-            self.ssrc[self.runs].tolist(),
-            self.timestamp[self.runs].tolist(),
-            self.timestamp[last].tolist(),
+            sequence[runs].tolist(),
+            ssrc[runs].tolist(),
+            stamp[runs].tolist(),
+            stamp[last].tolist(),
         )
 
-    def walk(self, a: int, b: int, account: StreamAccount, block: OpenBlock, packets: bytes) -> None:
-        """Packet by packet, for a run that is not consecutive."""
-        for i in range(a, b):
-            if self.rtp[i]:
-                account.packet(int(self.ssrc[i]), int(self.sequence[i]))
-                block.timestamp(int(self.timestamp[i]))
-            else:
-                offset = int(self.offsets[i])
-                account.rtcp(packets[offset : offset + int(self.lengths[i])])
+    def take(self, i: int, stream: Stream) -> tuple[int, bytes]:
+        """(RTP timestamp or -1, packet) of one packet of a run that is not consecutive, counted."""
+        end = int(self.ends[i])
+        packet = self.packets[end - int(self.sizes[i]) : end]
+        stream.account.received += 1
+        if stream.kind == KIND_RTCP:
+            stream.reports.rtcp(packet)
+        elif not self.rtp[i]:
+            stream.account.rtcp(packet)
+        else:
+            head = self.head[i]
+            stream.account.packet(int(head["ssrc"]), int(head["sequence"]))
+            return int(head["timestamp"]), packet
+        return -1, packet
