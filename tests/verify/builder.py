@@ -242,6 +242,7 @@ class Call:
     packets: list[Packet] = field(default_factory=list)
     streams: list[tuple[int, int]] = field(default_factory=lambda: [(0, 1), (2, 1)])
     lost: dict[int, int] = field(default_factory=dict)
+    cause: int = 1
     ends: bool = True
     chain: bytes = ZERO32
     flags: int = 0
@@ -389,7 +390,14 @@ class Call:
         if last:
             root_ = hash_root(self.hashes)
             end = calls.Last(
-                len(self.hashes), len(self.events), 1, 1, root_, self.opening(5), end_wall, self.duration
+                len(self.hashes),
+                len(self.events),
+                self.cause,
+                1,
+                root_,
+                self.opening(5),
+                end_wall,
+                self.duration,
             )
             self.done = True
         leaf = calls.CallLeaf(

@@ -7,6 +7,7 @@ from tests.verify import builder as b
 
 from memcon.verify import Trust, trust, verify_bundle
 from memcon.verify.findings import CODES
+from memcon.verify.words import to_text
 
 
 def codes(data: bytes, trusted: Trust | None = None) -> set[str]:
@@ -36,3 +37,32 @@ def test_without_a_key_nothing_is_found_and_the_limit_is_said() -> None:
 
 def test_every_code_has_a_severity_that_exists() -> None:
     assert {code.severity for code in CODES.values()} == {"error", "warning", "note"}
+
+
+@pytest.mark.parametrize(
+    ("lost", "cause", "said", "unsaid"),
+    [
+        ({}, 1, "whose key you gave.", "never came"),
+        ({0: 8}, 1, "whose key you gave. By the recorder's own count 8 packets never came.", "did not end"),
+        ({}, 6, "The call did not end there (recorder failed): what followed is not here.", "never came"),
+        ({0: 1}, 3, "1 packet never came. The call did not end there (recorder stopped)", "failed"),
+    ],
+)
+def test_the_headline_leaves_nothing_out(lost: dict[int, int], cause: int, said: str, unsaid: str) -> None:
+    world = b.begun()
+    call = b.Call(world, lost=lost, cause=cause)
+    while not call.done:
+        world.beat([call])
+    report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
+    assert report.ok
+    assert said in report.headline
+    assert unsaid not in report.headline
+
+
+def test_long_values_are_cut_in_the_text_and_whole_in_the_json() -> None:
+    world, call = b.simple(world=b.begun(mldsa=True))
+    report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
+    key = max(report.facts["keys, as the log states them"], key=len)
+    assert key not in to_text(report)
+    assert key[:60] in to_text(report)
+    assert key in report.to_json()["facts"]["keys, as the log states them"]

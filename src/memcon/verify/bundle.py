@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record.bundle import STATEMENT_PREFIX
+from memcon.record.call import CAUSES
+from memcon.record.segment import KIND_RTP
 from memcon.tlog.policy import Policy
 from memcon.verify import audio, container, openings
 from memcon.verify.calls import Call, read_beats, read_leaves
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from memcon.verify.calls import ProvenBeats
     from memcon.verify.container import Buffer, Contents
     from memcon.verify.keys import SignedCheckpoint
+
+
+CUT_SHORT = frozenset({3, 6, 7})
+"""Causes of an end that the recorder made while the parties may have gone on talking."""
 
 
 def verify_bundle(
@@ -142,8 +148,20 @@ def headline(report: Report, call: Call) -> str:
     withheld = ", except that parts are withheld" if report.counts.get("media-withheld") else ""
     return (
         f"The recording of call {call.number} is unaltered since it was sealed, and whole {whole}{withheld}: "
-        f"{good:,} of {count(due, 'second')} match the seals in {by}."
+        f"{good:,} of {count(due, 'second')} match the seals in {by}.{_but(call)}"
     )
+
+
+def _but(call: Call) -> str:
+    """What that sentence alone leaves out: packets that never came, an end nobody on the call made."""
+    parts = ""
+    streams = call.leaves[-1].leaf.streams if call.leaves else ()
+    missing = sum(max(0, s.expected - (s.received - s.duplicates)) for s in streams if s.kind == KIND_RTP)
+    if missing:
+        parts += f" By the recorder's own count {count(missing, 'packet')} never came."
+    if call.last is not None and call.last.cause in CUT_SHORT:
+        parts += f" The call did not end there ({CAUSES[call.last.cause]}): what followed is not here."
+    return parts
 
 
 def _say_not_checked(report: Report) -> None:

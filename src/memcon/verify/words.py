@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from memcon.verify.findings import Finding, Report
 
+MAX_VALUE = 200  # an ML-DSA-44 key alone has 1,800
 MAX_SPANS = 24
 
 
@@ -70,7 +71,10 @@ def _value(value: object) -> str:
         return "; ".join(_value(item) for item in value) or "none"
     if isinstance(value, dict):
         return ", ".join(f"{key} {_value(item)}" for key, item in value.items()) or "none"
-    return "none known" if value is None else str(value)
+    if value is None:
+        return "none known"
+    text = str(value)
+    return text if len(text) <= MAX_VALUE else f"{text[:64]}… ({len(text):,} characters; --json shows them)"
 
 
 def _spans(seconds: Sequence[dict[str, Any]]) -> list[str]:
