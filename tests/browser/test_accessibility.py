@@ -69,9 +69,9 @@ def test_no_page_scrolls_sideways(browser: Browser, still: Site, width: int) -> 
 
 
 def test_ticks_are_a_whole_number_of_pixels(browser: Browser, still: Site) -> None:
-    for width, cell in ((1280, 3), (360, 5)):
+    for width, call, cell in ((1280, 7, 3), (360, 7, 5), (1280, 37, 6), (360, 37, 5)):
         page = still.visitor(browser, viewport={"width": width, "height": 800})
-        page.goto(still.base + "/calls/7")
+        page.goto(f"{still.base}/calls/{call}")
         wide = page.evaluate("document.querySelector('#score svg').getBoundingClientRect().width")
         assert wide == 60 * cell
         page.context.close()

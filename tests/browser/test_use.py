@@ -6,10 +6,10 @@ from dataclasses import replace
 from time import sleep
 from typing import TYPE_CHECKING
 
-from tests.console.fakes import PASSWORD, lane
+from tests.console.fakes import PASSWORD, VKEY, lane
 
 from memcon.clock import NS
-from memcon.console.deps import HEARD
+from memcon.console.deps import HEARD, CallEvent
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -139,7 +139,7 @@ def test_without_scripts_the_call_page_is_complete(browser: Browser, site: Site)
     assert not page.locator("#theme").is_visible()
     page.click("text=Verify now")
     assert "unaltered and whole" in page.inner_text("#verdict")
-    page.click("summary")
+    page.click("#seals summary")
     assert page.locator("#seal-rows tr").first.is_visible()
     page.goto(site.base + "/?q=solheim")
     assert "3 calls found" in page.inner_text("main").replace("\u00a0", " ")
@@ -187,6 +187,32 @@ def test_a_live_call_grows_by_the_beat(browser: Browser, site: Site) -> None:
     page.clock.run_for(10_100)
     until(page, "document.getElementById('live-rows').textContent.includes('560')")
     assert page.locator("#row-40").count() == 1
+    page.context.close()
+
+
+def test_what_is_unfolded_stays_so_while_the_call_grows(browser: Browser, site: Site) -> None:
+    calls = site.office.register.calls
+    place = next(i for i, one in enumerate(calls) if one.row.number == 40)
+    calls[place] = replace(calls[place], events=(CallEvent(0, 0, "sip", "SIP message", "signalling"),))
+    page = site.visitor(browser)
+    page.clock.install()
+    page.goto(site.base + "/calls/40")
+    page.click("#timeline summary")
+    more(site, 550)
+    hold = CallEvent(1, 520 * NS, "hold", "Hold begins", "signalling")
+    calls[place] = replace(calls[place], events=(*calls[place].events, hold))
+    page.clock.run_for(10_100)
+    until(page, "document.getElementById('timeline').textContent.includes('Hold begins')")
+    assert page.locator("#timeline details[open]").count() == 1
+    page.context.close()
+
+
+def test_a_command_is_selected_whole_by_one_click(browser: Browser, still: Site) -> None:
+    page = still.visitor(browser)
+    page.goto(still.base + "/calls/7")
+    page.click("#verify pre code")
+    chosen = page.evaluate("getSelection().toString()").strip()
+    assert chosen == f"python3 memcon-verify.pyz call 2026-11-23-0007.bundle --key {VKEY}"
     page.context.close()
 
 

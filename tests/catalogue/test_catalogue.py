@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from tests.release.synthetic import PARTIES, START, Call, Recorder, entry, record_of, rtp
 
+from memcon.catalogue import searching
 from memcon.catalogue.catalogue import Catalogue, Filter
 from memcon.catalogue.feed import follow
 from memcon.catalogue.numbers import display_number, parse_display
@@ -279,6 +280,42 @@ def test_text_finds_names_addresses_and_numbers(
     found = catalogue.register(Filter(text=text), size=100)
     assert [r.number for r in found.rows] == (list(range(60, 0, -1)) if numbers is None else numbers)
     assert found.total == len(found.rows)
+
+
+def test_words_of_most_calls_are_not_counted_to_the_end(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(catalogue, 60)
+    for text in ("keller", "keller solheim", "solheim 17", "keller 17", "nobody", "keller nobody"):
+        whole = catalogue.register(Filter(text=text), page=1)
+        monkeypatch.setattr(searching, "MANY", 40)
+        monkeypatch.setattr("memcon.catalogue.catalogue.MANY", 40)
+        quick = catalogue.register(Filter(text=text), page=1)
+        monkeypatch.undo()
+        assert quick.rows == whole.rows, text
+        assert (quick.total, quick.exact) == (min(whole.total, 40), whole.total <= 40), text
+        assert (quick.by_state is None) == (whole.total > 40), text
+    monkeypatch.setattr(searching, "MANY", 40)
+    monkeypatch.setattr("memcon.catalogue.catalogue.MANY", 40)
+    live = catalogue.register(Filter(text="keller", states=frozenset({"live"})))
+    assert ([r.number for r in live.rows], live.total, live.exact) == ([60, 59], 2, True)
+
+
+def test_streams_of_a_page_come_together(catalogue: Catalogue) -> None:
+    _fill(catalogue, 3)
+    rows = catalogue.register().rows
+    told = catalogue.streams_of(rows)
+    assert [one.row.number for one in told] == [3, 2, 1]
+    detail = catalogue.call(2)
+    assert detail is not None
+    assert (told[1].parties, told[1].streams) == (detail.parties, detail.streams)
+    assert catalogue.streams_of(()) == ()
+
+
+def test_live_calls_are_counted_and_the_newest_shown(catalogue: Catalogue) -> None:
+    _fill(catalogue, 5)
+    assert catalogue.live_count() == 2
+    assert [row.number for row in catalogue.live(1)] == [5]
 
 
 def test_display_numbers_both_ways(catalogue: Catalogue) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from tests.console.fakes import LONG_VKEY, NOW, ORIGIN, PERIOD, VKEY, lane, make_office
 
 from memcon.clock import NS
-from memcon.console.deps import HEARD, Beat
+from memcon.console.deps import HEARD, Beat, Query, RegisterPage
 from memcon.console.words import NBSP
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def test_every_page_comes_whole_and_without_inline_code(reader: TestClient, path
     assert "onclick" not in answer.text
     assert not re.search(r"<script(?! (type=\"module\" )?src=)", answer.text)
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_console_that_starts_has_its_pages_ready(office: Office) -> None:
+    with office.client() as started:
+        assert started.get("/login").status_code == 200
 
 
 def test_the_register_says_how_many_since_when(reader: TestClient) -> None:
@@ -182,7 +188,23 @@ def test_a_call_of_three_lanes_with_what_the_machine_dropped(office: Office) -> 
 def test_a_call_without_waveform_says_so(office: Office) -> None:
     mine = office.register.calls[2]
     office.register.calls[2] = replace(mine, lanes=tuple(replace(one, peaks=b"") for one in mine.lanes))
-    assert "has not been worked out yet" in words(office.client("vera").get("/calls/38").text)
+    assert "cannot be worked out here" in words(office.client("vera").get("/calls/38").text)
+
+
+def test_a_page_comes_before_the_loudness_of_its_call(tmp_path: Path) -> None:
+    let = threading.Event()
+
+    class Slow:
+        def peaks(self, number: int) -> dict[str, bytes]:
+            assert let.wait(10)
+            return {"A": b"\x07"}
+
+    office = make_office(tmp_path, waveform=Slow())
+    mine = office.register.calls[2]
+    office.register.calls[2] = replace(mine, lanes=tuple(replace(one, peaks=b"") for one in mine.lanes))
+    text = words(office.client("vera").get("/calls/38").text)
+    let.set()
+    assert "is being worked out now; load the page again" in text
 
 
 def test_a_call_without_audio_says_so_and_offers_none(reader: TestClient) -> None:
@@ -194,7 +216,7 @@ def test_a_call_without_audio_says_so_and_offers_none(reader: TestClient) -> Non
     assert 'id="play"' not in page
     assert "download/bundle" in page
     assert "download/wav" not in page
-    assert "has not been worked out" not in text
+    assert "The loudness" not in text
 
 
 def test_more_live_calls_than_stand_at_the_top_are_counted(office: Office) -> None:
@@ -209,6 +231,20 @@ def test_a_live_call_before_its_first_seal(office: Office) -> None:
     empty = tuple(replace(one, seconds=b"") for one in mine.lanes)
     office.register.calls[0] = replace(mine, lanes=empty)
     assert "no second sealed yet" in words(office.client("vera").get("/calls/40").text)
+
+
+def test_a_question_too_common_to_be_counted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = office.register.search
+
+    def common(query: Query) -> RegisterPage:
+        return replace(real(query), total=25, by_state=None, exact=False)
+
+    monkeypatch.setattr(office.register, "search", common)
+    page = office.client("vera").get("/?q=duty").text
+    text = words(page)
+    assert "More than 25 calls found, not counted further" in text
+    assert 'rel="next" href="/?q=duty&amp;page=2"' in page
+    assert re.search(r"Partly recorded Unrecorded", text)
 
 
 def test_a_recorder_that_is_called_so(office: Office) -> None:

@@ -25,10 +25,10 @@ from memcon.catalogue.schema import (
     offs,
     parties,
     streams,
-    words,
 )
+from memcon.catalogue.searching import MANY, question_of
+from memcon.catalogue.searching import Filter as Filter
 from memcon.catalogue.structure import STATES, read_structure
-from memcon.catalogue.words import split
 from memcon.catalogue.writing import apply_object, settle
 from memcon.clock import utc
 from memcon.errors import FormatError
@@ -38,9 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import Connection, Row
 
+    from memcon.catalogue.searching import Question
     from memcon.catalogue.structure import State
+
+_EVERYTHING = Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,19 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What is asked of the register. `since` and `until` bound the start (wall ns, until exclusive)."""
-
-    text: str = ""
-    states: frozenset[str] = frozenset()
-    line: str | None = None
-    since: int | None = None
-    until: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RegisterPage:
-    """A page of calls, newest first; counts are of everything the filter finds, by state."""
+    """A page of calls, newest first; `by_state` counts what the filter finds, whatever states it names.
+
+    Where the filter's words are so common that counting would keep the page waiting, `by_state` is None;
+    `exact` is False where more calls fit than the `total` that were counted.
+    """
 
     rows: tuple[CallRow, ...]
     total: int
-    by_state: Mapping[str, int]
+    by_state: Mapping[str, int] | None
     all_calls: int
     first_start: int | None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,7 @@ class Catalogue:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
-        self._counts: dict[tuple[int, Filter], tuple[dict[str, int], int, int | None]] = {}
+        self._counts: dict[tuple[int, Filter], Mapping[str, int]] = {}
         with self._db.write() as db:
             metadata.create_all(db)
             known = _meta(db, "version")
@@ -252,33 +249,46 @@ class Catalogue:
 
     # ------------------------------------------------------------------ reading
 
-    def register(self, asked: Filter = Filter(), *, page: int = 1, size: int = 25) -> RegisterPage:
+    def register(self, asked: Filter = _EVERYTHING, *, page: int = 1, size: int = 25) -> RegisterPage:
         """A page of the register, newest first, pages from 1."""
         with self._db.read() as db:
-            by_state, everything, first = self._count(db, asked)
-            total = sum(n for state, n in by_state.items() if not asked.states or state in asked.states)
+            everything, first = self._all(db)
+            question = question_of(db, asked)
+            fits = question.of_states(asked.states)
+            if question.narrow:
+                by_state = self._count(db, asked, question)
+                total = sum(n for state, n in by_state.items() if not asked.states or state in asked.states)
+            else:
+                some = select(calls.c.number).where(*fits).limit(MANY + 1).subquery()
+                total = db.execute(select(func.count()).select_from(some)).scalar_one()
+                by_state = None
             numbers = (
                 select(calls.c.number)
-                .where(*_conditions(asked, states=True))
+                .where(*fits)
                 .order_by(calls.c.start_wall.desc(), calls.c.number.desc())
                 .offset((max(1, page) - 1) * size)
                 .limit(size)
             )
-            found = list(db.execute(numbers).scalars())
-            rows = _rows(db, found)
-        return RegisterPage(rows, total, by_state, everything, first)
+            rows = _rows(db, list(db.execute(numbers).scalars()))
+        exact = question.narrow or total <= MANY
+        return RegisterPage(
+            rows, min(total, MANY) if not exact else total, by_state, everything, first, exact
+        )
 
-    def _count(self, db: Connection, asked: Filter) -> tuple[dict[str, int], int, int | None]:
-        """(calls by state under the filter, all calls, the first start): kept until something is written."""
+    def _all(self, db: Connection) -> tuple[int, int | None]:
+        """(all calls, the first start)."""
+        everything = db.execute(select(func.count()).select_from(calls)).scalar_one()
+        return everything, db.execute(select(func.min(calls.c.start_wall))).scalar()
+
+    def _count(self, db: Connection, asked: Filter, question: Question) -> Mapping[str, int]:
+        """Calls by state under the filter, whatever states it names: kept until something is written."""
         version = int(_meta(db, "changes") or 0)
         key = (version, Filter(asked.text, frozenset(), asked.line, asked.since, asked.until))
         if key not in self._counts:
             self._counts = {k: v for k, v in self._counts.items() if k[0] == version}
-            grouped = select(calls.c.state, func.count()).where(*_conditions(asked, states=False))
+            grouped = select(calls.c.state, func.count()).where(*question.conditions)
             found = {state: n for state, n in db.execute(grouped.group_by(calls.c.state))}
-            everything = db.execute(select(func.count()).select_from(calls)).scalar_one()
-            first = db.execute(select(func.min(calls.c.start_wall))).scalar()
-            self._counts[key] = ({state: found.get(state, 0) for state in STATES}, everything, first)
+            self._counts[key] = {state: found.get(state, 0) for state in STATES}
         return self._counts[key]
 
     def live(self, limit: int | None = None) -> tuple[CallRow, ...]:
@@ -398,29 +408,6 @@ def _set_meta(db: Connection, key: str, value: str) -> None:
 def _changed(db: Connection) -> None:
     """Count every change, so that kept counts are not used after one, whoever made it."""
     _set_meta(db, "changes", str(int(_meta(db, "changes") or 0) + 1))
-
-
-def _conditions(asked: Filter, *, states: bool) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if states and asked.states:
-        found.append(calls.c.state.in_(sorted(asked.states)))
-    if asked.line is not None:
-        found.append(calls.c.line == asked.line)
-    if asked.since is not None:
-        found.append(calls.c.start_wall >= asked.since)
-    if asked.until is not None:
-        found.append(calls.c.start_wall < asked.until)
-    number = parse_display(asked.text)
-    if number is not None and number[0] is not None:
-        found.append(calls.c.number == number[1])
-        return found
-    for word in split(asked.text):
-        match = calls.c.number.in_(
-            select(words.c.call).where(words.c.word >= word, words.c.word < word + "\U0010ffff")
-        )
-        named = int(word) if word.isdecimal() and len(word) < 19 else None
-        found.append(match if named is None else match | (calls.c.number == named))
-    return found
 
 
 def _rows(db: Connection, numbers: Sequence[int]) -> tuple[CallRow, ...]:

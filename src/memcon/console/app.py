@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount
@@ -18,7 +20,7 @@ from memcon.console.session import Sessions
 from memcon.errors import MachineError, MemconError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from os import PathLike
 
     from starlette.requests import Request
@@ -62,7 +64,7 @@ class Static(StaticFiles):
 
 
 def create_app(deps: ConsoleDeps) -> Starlette:
-    """The console. `deps` is its whole world; nothing is read or opened before a request comes."""
+    """The console. `deps` is its whole world; nothing of it is read or opened before a request comes."""
     pages = Pages(deps, Sessions(deps.session_key, deps.clock))
     static = resources.files("memcon.console") / "static"
     routes = [
@@ -97,7 +99,13 @@ def create_app(deps: ConsoleDeps) -> Starlette:
             else "Load the page again. If it fails again, the office's log has the details.",
         )
 
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(pages.warm)
+        yield
+
     return Starlette(
+        lifespan=lifespan,
         routes=routes,
         middleware=[Middleware(Guard, pages=pages, hosts=allowed_hosts(deps.hosts))],
         exception_handlers={HTTPException: refused, Exception: failed},

@@ -19,6 +19,7 @@ from memcon.console.event_words import MESSAGES
 from memcon.console.file_view import file_name
 from memcon.console.guard import LOOPBACK, host_name, posted
 from memcon.console.log_keys import call_command, policy_command
+from memcon.console.loudness import Loudness
 from memcon.console.words import between, clock_time, count, day, listed, number, sentence
 from memcon.errors import UsageError
 
@@ -193,23 +194,26 @@ def routes(pages: Pages) -> list[BaseRoute]:
     """`/calls/{number}`, its fragment while it is live, and its verification."""
     deps = pages.deps
     verdicts = Verdicts(pages)
+    loudness = Loudness(deps.waveform)
 
     def find(request: Request) -> CallPage:
         wanted = request.path_params["number"]
         call = deps.register.call(wanted) if 0 < wanted <= MOST_NUMBER else None
         if call is None:
             raise HTTPException(404, f"There is no call {wanted}")
-        return with_peaks(call, deps.waveform.peaks(wanted))
+        return call
 
     def show(request: Request) -> Response:
         call = find(request)
         number_ = call.row.number
-        live = call.row.state == "live"
+        live, silent = call.row.state == "live", call.row.state == "none"
+        peaks = {} if live or silent else loudness.peaks(number_)
+        call = with_peaks(call, peaks or {})
         recorder = deps.register.status(60)
         packed = deps.verifier_file is not None
         base = public_address(deps.public_url, request.url)
         offers = {} if live else {offer.kind: offer.size for offer in deps.exporter.offers(number_)}
-        if call.row.state == "none":
+        if silent:
             offers = {kind: size for kind, size in offers.items() if kind not in ("wav", "flac")}
         return pages.page(
             request,
@@ -225,7 +229,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
             counts=score.counts(call.lanes),
             timeline=timeline(call, score.gaps(call.lanes)),
             messages=messages(call),
-            has_waveform=any(lane.peaks for lane in call.lanes),
+            has_waveform=silent or any(lane.peaks for lane in call.lanes),
+            waveform_comes=peaks is None,
             sealing=sealing(call),
             seals=call.seals,
             verdict=verdicts.get(number_),

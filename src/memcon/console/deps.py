@@ -132,14 +132,19 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class RegisterPage:
-    """One page of the register. `total` counts what the query found, `all_calls` every call there is."""
+    """One page of the register. `total` counts what the query found, `all_calls` every call there is.
+
+    A query that too many calls fit to be counted at once has no `by_state`, and is not `exact` where
+    there are more than `total`.
+    """
 
     rows: tuple[CallRow, ...]
     total: int
     all_calls: int
     first_began: int | None
-    by_state: dict[CallState, int]
+    by_state: dict[CallState, int] | None
     live: tuple[CallRow, ...] = ()
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,16 +62,17 @@ class CatalogueRegister:
     def search(self, query: deps.Query) -> deps.RegisterPage:
         asked = Filter(query.text, frozenset(query.states), None, query.since, query.until)
         found = self._catalogue.register(asked, page=query.page, size=query.size)
-        by_state: dict[deps.CallState, int] = {
-            state: found.by_state.get(state, 0) for state in ("live", "recorded", "partly", "none")
-        }
+        counted = found.by_state
+        states: tuple[deps.CallState, ...] = ("live", "recorded", "partly", "none")
+        by_state = None if counted is None else {state: counted.get(state, 0) for state in states}
         return deps.RegisterPage(
             rows=self._lines(found.rows),
             total=found.total,
             all_calls=found.all_calls,
             first_began=found.first_start,
             by_state=by_state,
-            live=self.live(),
+            live=self.live() if query == deps.Query(size=query.size) else (),
+            exact=found.exact,
         )
 
     def live(self) -> tuple[deps.CallRow, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memcon.catalogue.catalogue import CallRow, EventRow, StreamRow
 
 _CODES = {CAT_HEARD: HEARD, CAT_HELD: HELD}
+_TRANSLATED = bytes(_CODES.get(code, NOTHING) for code in range(256))
 
 
 class Streams(Protocol):
@@ -100,6 +101,8 @@ def lanes_of(detail: Streams, seconds: Mapping[int, bytes]) -> tuple[Lane, ...]:
 
 def _together(streams: Sequence[bytes]) -> bytearray:
     """The streams of one party as one lane: heard where any is, held where none is heard and one is held."""
+    if len(streams) == 1:
+        return bytearray(streams[0].translate(_TRANSLATED))
     out = bytearray(max(map(len, streams), default=0))
     for stream in streams:
         for n, code in enumerate(stream):

@@ -108,6 +108,11 @@ class Pages:
             office=deps.office,
         )
 
+    def warm(self) -> None:
+        """Compile every template now: the first reader after a start does not wait for it."""
+        for file in (resources.files("memcon.console") / "templates").iterdir():
+            self._env.get_template(file.name)
+
     def page(
         self,
         request: Request,
