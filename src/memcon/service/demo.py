@@ -94,8 +94,8 @@ class Beats:
             self.published.append(late)
             when = utc(said["slot"] * NS)[11:19]
             self.say(f"  beat {said['index']:<3} second {when}  checkpoint after {late:4.1f} ms  {calls}")
-        elif said["t"] == "event" and said["facts"]["type"] in ("pause", "resume"):
-            word = {"pause": "on hold", "resume": "goes on"}[said["facts"]["type"]]
+        elif said["t"] == "event" and said["facts"]["type"] in ("pause", "unpause", "hold", "resume"):
+            word = "on hold" if said["facts"]["type"] in ("pause", "hold") else "goes on"
             self.say(f"       stream {said['facts'].get('label', '?')} {word}: sealed as an event")
         elif said["t"] == "done":
             self.kept.set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from memcon.clock import NS
 from memcon.console.app import create_app
 from memcon.console.deps import ConsoleDeps
 from memcon.console.from_catalogue import CatalogueRegister
+from memcon.console.session import load_session_key
 from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
@@ -74,9 +74,12 @@ class Exports:
 class Office:
     """Catalogue and vault of one home, kept up to date."""
 
-    def __init__(self, home: Home, config: Config, clock: Clock) -> None:
+    def __init__(
+        self, home: Home, config: Config, clock: Clock, *, kept: Callable[[int], object] | None = None
+    ) -> None:
         self._home = home
         self._clock = clock
+        self._when_kept = kept  # called with each call that came into the vault
         self.catalogue = Catalogue(home.catalogue)
         self._keeper = Keeper(home, config.origin, clock, config.vault_fallback)
         self._next_slots = 0
@@ -100,6 +103,9 @@ class Office:
         outcome = self._keeper.keep_done()
         problems = list(outcome.problems)
         self._kept += len(outcome.kept)
+        if self._when_kept is not None and not stopping:
+            for number in outcome.kept:
+                self._when_kept(number)
         now = self._clock.monotonic_ns()
         if stopping or now >= self._next_slots:
             self._next_slots = now + SLOTS_NS
@@ -139,9 +145,10 @@ def find_verifier() -> Path | None:
     return None
 
 
-def console_deps(home: Home, config: Config, clock: Clock, catalogue: Catalogue) -> ConsoleDeps:
+def console_deps(
+    home: Home, config: Config, clock: Clock, catalogue: Catalogue, archive: Archive
+) -> ConsoleDeps:
     """The console's world over this home."""
-    archive = Archive(home, config, clock)
     return ConsoleDeps(
         register=CatalogueRegister(catalogue, home, clock, archive.vkeys),
         audio=archive,
@@ -151,7 +158,7 @@ def console_deps(home: Home, config: Config, clock: Clock, catalogue: Catalogue)
         users=Users(home.users, clock),
         log=LogFiles(home.log),
         clock=clock,
-        session_key=secrets.token_bytes(32),
+        session_key=load_session_key(home.run / "session.key"),
         hosts=(config.console_host,),
         version=__version__,
         verifier_file=find_verifier(),
@@ -161,11 +168,12 @@ def console_deps(home: Home, config: Config, clock: Clock, catalogue: Catalogue)
 def run_office(home: Home, config: Config, clock: Clock) -> None:
     """Serve until SIGTERM or SIGINT; then index and keep what is left."""
     home = Home(home.root, config.vault_path)
-    office = Office(home, config, clock)
+    archive = Archive(home, config, clock)
+    office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick
     stop = threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(console_deps(home, config, clock, office.catalogue)),
+            create_app(console_deps(home, config, clock, office.catalogue, archive)),
             host=config.console_host,
             port=config.console_port,
             log_level="warning",

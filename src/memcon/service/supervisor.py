@@ -13,6 +13,7 @@ import getpass
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -39,6 +40,20 @@ def stop_file(home: Home) -> Path:
     return home.run / "stop.json"
 
 
+def prepare_run(home: Home) -> None:
+    """Make the run directory, for us alone. Raises UsageError where somebody else made it or can enter it.
+
+    It stands in a place that everyone can write (/dev/shm) and holds keys.
+    """
+    home.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = home.run.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise UsageError(
+            f"{home.run} is not a directory of this user alone",
+            cure="See who made it, then remove it, or set MEMCON_RUN to another place",
+        )
+
+
 def who_asks() -> str:
     """The system user behind this process, seen through sudo."""
     return os.environ.get("SUDO_USER") or getpass.getuser()
@@ -47,7 +62,7 @@ def who_asks() -> str:
 @contextlib.contextmanager
 def only_one(home: Home) -> Iterator[None]:
     """Hold the home for one `memcon serve`. Raises UsageError when another holds it."""
-    home.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    prepare_run(home)
     with (home.run / "serve.pid").open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +112,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start all workers; returns at once."""
+        prepare_run(self._home)
         stop_file(self._home).unlink(missing_ok=True)
         for role in ROLES:
             self._children[role] = Child(role, self._spawn(role))
@@ -130,6 +146,7 @@ class Supervisor:
     def stop(self, reason: str, *, by: str | None = None, how: str = "system user") -> bool:
         """Stop everything in order, the last beat in state off. True when all ended by themselves."""
         said = {"by": by or who_asks(), "how": how, "reason": reason}
+        prepare_run(self._home)
         write_file(stop_file(self._home), json.dumps(said).encode())
         clean = True
         for role in STOP_ORDER:

@@ -1,0 +1,90 @@
+"""A home that recorded one short call with real workers, made once per test process and copied by tests."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shutil
+import socket
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memcon.client.caller import place_call
+from memcon.client.voice import demo_voices
+from memcon.clock import SystemClock
+from memcon.service.archive import Archive
+from memcon.service.config import Config, load, template
+from memcon.service.demo import free_port
+from memcon.service.setup import init_home
+from memcon.service.supervisor import Supervisor
+from memcon.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ORIGIN = "tests.memcon.example/running"
+
+
+def wait(done: Callable[[], object], seconds: float = 60) -> None:
+    """Poll until `done` gives something true."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "not within a minute"
+        time.sleep(0.1)
+
+
+def new_home(root: Path) -> Config:
+    """A recorder on free ports of loopback, one beat a second."""
+    first = 20_000 + 400 * (free_port(socket.SOCK_DGRAM) % 90)
+    text = template(
+        ORIGIN,
+        period=1,
+        sip_port=free_port(socket.SOCK_DGRAM),
+        console_port=free_port(socket.SOCK_STREAM),
+        ports=f"{first}-{first + 399}",
+    )
+    return init_home(Home(root), text, SystemClock())
+
+
+def call(config: Config, seconds: float = 3.0) -> None:
+    """Place one call with a hold in it."""
+    end = next(e for e in config.sip_listen if e.transport == "udp")
+    asyncio.run(
+        place_call(f"udp://{end.host}:{end.port}", voices=demo_voices(), seconds=seconds, hold=(1.0, 1.0))
+    )
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A stopped home with call 1 in its vault, and what its workers said."""
+
+    home: Home
+    config: Config
+    said: list[str]
+
+
+@functools.cache
+def recorded() -> Recorded:
+    """Record once; the directory lives as long as the process."""
+    root = Path(tempfile.mkdtemp(prefix="memcon-recorded-")) / "home"
+    config = new_home(root)
+    home, clock, said = Home(root), SystemClock(), list[str]()
+    with (root.parent / "serve.log").open("wb") as log:
+        supervisor = Supervisor(home, clock, say=said.append, log=log)
+        supervisor.start()
+        try:
+            wait(supervisor.ready)
+            call(config)
+            wait(lambda: Archive(home, config, clock).offers(1))
+        finally:
+            assert supervisor.stop("the test is over", by="tester")
+    return Recorded(home, config, said)
+
+
+def copy(target: Path) -> tuple[Home, Config]:
+    """The recorded home at another place."""
+    shutil.copytree(recorded().home.root, target)
+    return Home(target), load(target / "memcon.toml")
