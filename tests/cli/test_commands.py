@@ -72,7 +72,7 @@ def test_calls_and_show() -> None:
         "metadata",
         "source",
         "pause",
-        "resume",
+        "unpause",
         "end",
     }
     text = run("show", "1").output
