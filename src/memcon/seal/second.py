@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 _NONCE = bytes(12)
 _SALT = tag("salt/block")
 _KEY = tag("key/segment")
-_FIELDS = struct.Struct(">IHBB")
 _BLOCK_TAG = tag("block")
 _HEADS = struct.Struct(">HBBI8sIHBBIIII")
-"""A block's head in the content, then the block's own."""
-_CONTENT_HEAD = _HEADS.size - BLOCK_HEAD
+"""A block's head in the content, then its own."""
+_ENTRY = slice(0, 4)
+"""Stream, position, kind: as an entry of the plaintext root has them."""
+_BLOCK = slice(_HEADS.size - BLOCK_HEAD, None)
+_FIELDS = slice(16, 24)
+"""Segment, stream, position, kind: as the block's salt is derived from them."""
 _BLOCKS_TAG = tag("blocks")
-_ENTRY = struct.Struct(">HBB32s")
 _SEGMENT_TAG = tag("segment")
 _TWO = struct.Struct(">II")
 _ONE = struct.Struct(">I")
@@ -50,52 +52,46 @@ class SealedSecond:
 class SecondSealer:
     """Seals the seconds of one call under its key."""
 
-    __slots__ = ("_inner", "_inner_key", "_outer")
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, call_key: bytes) -> None:
-        inner, self._outer = hmac_pads(call_key)
-        self._inner = inner + _SALT
-        self._inner_key = inner + _KEY
+        self._inner, self._outer = hmac_pads(call_key)
 
     def seal(self, n: int, streams: Iterable[Stream]) -> SealedSecond:
         """Take the blocks of second `n` out of `streams`, which stand in the order of their numbers."""
-        found: list[tuple[int, int, int, int]] = []
-        content = [b""]
+        entries: list[bytes] = []
+        content: list[bytes] = []
+        heard: set[int] = set()
+        sha256, pack, outer, inner = hashlib.sha256, _HEADS.pack, self._outer, self._inner + _SALT
         first = n * BLOCKS_A_SEGMENT
         for stream in streams:
-            blocks = stream.blocks
-            if not blocks:
-                continue
-            number, kind = stream.number, stream.kind
-            for position in range(BLOCKS_A_SEGMENT):
+            blocks, number, kind = stream.blocks, stream.number, stream.kind
+            for position in range(BLOCKS_A_SEGMENT if blocks else 0):
                 block = blocks.pop(first + position, None)
                 if block is None:
                     continue
-                arrivals, lengths, packets, firsts, lasts = zip(*block, strict=True)
-                body = b"".join((*arrivals, *lengths, *packets))
+                arrivals, lengths, packets, firsts, lasts = zip(*block)  # noqa: B905 - twice as quick
                 count = sum(map(len, arrivals)) >> 3
-                size = BLOCK_HEAD + len(body)
-                head = number, position, kind, size, BLOCK_MAGIC, n, number, position, kind, count
-                content += (_HEADS.pack(*head, *timestamps(firsts, lasts), 0), body)
-                found.append((number, position, kind, size))
-        content[0] = _ONE.pack(len(found))
-        return self._encrypt(n, b"".join(content), found)
+                size = BLOCK_HEAD + 10 * count + sum(map(len, packets))
+                low, high = timestamps(firsts, lasts)
+                head = pack(
+                    number, position, kind, size, BLOCK_MAGIC, n, number, position, kind, count, low, high, 0
+                )
+                data = b"".join((head, *arrivals, *lengths, *packets))
+                salt = sha256(outer + sha256(inner + head[_FIELDS]).digest()).digest()
+                digest = sha256(_BLOCK_TAG + salt)
+                digest.update(data[_BLOCK])
+                entries += (head[_ENTRY], digest.digest())
+                content.append(data)
+                heard.add(number)
+        number_of = _ONE.pack(len(content))
+        root = sha256(b"".join((_BLOCKS_TAG, _ONE.pack(n), number_of, *entries))).digest()
+        return self._encrypt(n, root, b"".join((number_of, *content)), frozenset(heard))
 
-    def _encrypt(self, n: int, plain: bytes, found: list[tuple[int, int, int, int]]) -> SealedSecond:
-        """Commit to the blocks in the content, (stream, position, kind, size) each, and encrypt it."""
-        sha256, outer = hashlib.sha256, self._outer
-        view = memoryview(plain)
-        entries = [_BLOCKS_TAG, _TWO.pack(n, len(found))]
-        at = _ONE.size
-        for number, position, kind, size in found:
-            inner = sha256(self._inner + _FIELDS.pack(n, number, position, kind)).digest()
-            digest = sha256(_BLOCK_TAG + sha256(outer + inner).digest())
-            at += _CONTENT_HEAD + size
-            digest.update(view[at - size : at])
-            entries.append(_ENTRY.pack(number, position, kind, digest.digest()))
-        root = sha256(b"".join(entries)).digest()
-        key = sha256(outer + sha256(self._inner_key + _ONE.pack(n) + root).digest()).digest()
-        ciphertext = AESGCM(key).encrypt(_NONCE, plain, None)
+    def _encrypt(self, n: int, root: bytes, plain: bytes, heard: frozenset[int]) -> SealedSecond:
+        sha256 = hashlib.sha256
+        inner = sha256(self._inner + _KEY + _ONE.pack(n) + root).digest()
+        ciphertext = AESGCM(sha256(self._outer + inner).digest()).encrypt(_NONCE, plain, None)
         head = _TWO.pack(n, len(ciphertext)) + root
         hashed = sha256(_SEGMENT_TAG + head + sha256(ciphertext).digest()).digest()
-        return SealedSecond(hashed, (head, ciphertext), frozenset([f[0] for f in found]))
+        return SealedSecond(hashed, (head, ciphertext), heard)
