@@ -395,6 +395,25 @@ def test_a_torn_frame_waits_for_its_rest(world: World) -> None:
     assert len(read_call(world, 1).packets(0)) == 50
 
 
+def test_frames_written_again_into_the_next_file_are_sealed_once(world: World) -> None:
+    """What capture does after a failed sync: the unsafe frames once more, then what follows."""
+    capture = begun(world)
+    capture.talk((10,), 1)
+    again = capture.frames[-3:]
+    capture.file += 1
+    number, capture.number = capture.number, capture.number - len(again)
+    capture._head()
+    capture.number = number
+    for frame in again:
+        capture.frames.append(type(frame)(capture.wall, capture.path, frame.data))
+    capture.talk((10,), 1, first=50)
+    capture.end("a")
+    capture.talk((), 2.2)
+    sealer = world.run(capture.frames)
+    assert sealer.findings == []
+    assert len(read_call(world, 1).packets(0)) == 100
+
+
 def test_a_journal_without_its_key_is_a_finding(world: World) -> None:
     capture = begun(world)
     capture.talk((10,), 1)

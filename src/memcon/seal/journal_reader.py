@@ -192,7 +192,8 @@ class JournalReader:
             if current.frame is not None and header.first_frame > current.frame:
                 lost = header.first_frame - current.frame
                 self.findings.append(Finding(path.name, f"{lost} frames are missing before it"))
-            current.frame = header.first_frame
+            # A file may begin with frames of the one before, rewritten because they were not on the disk.
+            current.frame = max(current.frame or 0, header.first_frame)
             current.offset = journal.HEADER_SIZE
             current.headers.add(current.file)
         if self._open_file != path:
@@ -207,7 +208,7 @@ class JournalReader:
         if not any(n > current.file for n in current.files):
             return False
         rest = os.fstat(self._fd).st_size - current.offset
-        if rest:
+        if rest > 0:  # less than none where the writer cut off what it could not sync
             path = current.files[current.file]
             self.findings.append(Finding(path.name, f"{rest} bytes at byte {current.offset} are no frame"))
         return self._step(current)
@@ -229,7 +230,10 @@ class JournalReader:
             if len(ciphertext) < length:
                 return None
             at, current.offset = current.offset, current.offset + journal.FRAME_HEAD + length
-            expected, current.frame = current.frame, number + 1
+            expected = current.frame or 0
+            if number < expected:
+                continue  # read before: the same bytes under the same number
+            current.frame = number + 1
             if number != expected:
                 self.findings.append(Finding(f"{name} at byte {at}", f"frame {number}, due was {expected}"))
             try:
