@@ -13,7 +13,9 @@ from tests.seal.synthetic import CONFIG, MONO, PERIOD_MS, T0, World, rtp, sender
 
 from memcon.clock import NS
 from memcon.record import beat, call, canonical, journal
+from memcon.seal.feed import Feed
 from memcon.seal.sealer import Sealer
+from memcon.store import durable
 
 MS = 1_000_000
 
@@ -463,3 +465,15 @@ def test_a_configuration_is_sealed_once(world: World) -> None:
     roots = {b.config_root for b in world.beats()[-1:]}
     assert (world.home.config_parts / f"{roots.pop().hex()}.json").exists()
     assert capture.mono > MONO
+
+
+def test_a_full_feed_is_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memcon.seal.feed.FULL", 200)
+    feed = Feed(world.home)
+    durable.make_dirs(world.home.run)
+    for n in range(3):
+        feed.tell("instance", instance="ab" * 100, wall=n)
+        feed.flush()
+    assert [world.home.feed_before.read_text().count("\n"), world.home.feed.read_text().count("\n")] == [1, 1]
+    assert '"wall":2' in world.home.feed.read_text()
+    assert '"wall":1' in world.home.feed_before.read_text()

@@ -262,9 +262,9 @@ def test_rebuild_gives_the_same_register(tmp_path: Path) -> None:
 
 
 def test_the_office_indexes_keeps_and_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
-    (tmp_path / "run").mkdir()
     home, config = copy(tmp_path / "h")
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    (tmp_path / "run").mkdir(mode=0o700)
     home.catalogue.unlink()
     home.feed.write_text('{"t":"instance","instance":"00","wall":1}\nnonsense\n')
     at_work = office.Office(home, config, SystemClock())

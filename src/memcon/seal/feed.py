@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 
+FULL = 64 << 20
+"""Bytes. The feed stands in memory (tmpfs): a full one is set aside for the office to finish."""
+
+
 class Feed:
     """Appends JSON lines to `feed.jsonl` (mode 0600), together at `flush`; nothing is synced."""
 
@@ -26,5 +30,7 @@ class Feed:
     def flush(self) -> None:
         if self._lines:
             self.number += len(self._lines)
+            if self._home.feed.exists() and self._home.feed.stat().st_size > FULL:
+                durable.set_aside(self._home.feed, self._home.feed_before)
             durable.append(self._home.feed, "".join(self._lines).encode("utf-8", "replace"))
             self._lines.clear()

@@ -88,6 +88,7 @@ class Office:
 
     def index(self) -> int:
         """Apply what the feed has gained, and the leaves of calls that are sealed; returns how much."""
+        follow(self._home.feed_before, self.catalogue)  # what it had not read when a new feed was begun
         followed = follow(self._home.feed, self.catalogue)
         for number in self.catalogue.unsettled():
             try:

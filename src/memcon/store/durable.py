@@ -162,6 +162,12 @@ def sync_tree(path: Path) -> None:
     fsync_dir(path)
 
 
+def set_aside(path: Path, target: Path) -> None:
+    """Give a file another name, in place of what has it; nothing is synced: for notices in memory."""
+    with machine_errors(path, "renaming"):
+        path.replace(target)
+
+
 def rename_dir(source: Path, target: Path) -> None:
     """Move a directory to a name that is not taken, durably; its files must have been synced."""
     with machine_errors(source, "renaming"):

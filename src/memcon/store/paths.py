@@ -122,6 +122,11 @@ class Home:
         return self.run / "feed.jsonl"
 
     @property
+    def feed_before(self) -> Path:
+        """The feed that was full, until the next one is."""
+        return self.run / "feed.1.jsonl"
+
+    @property
     def serve_pid(self) -> Path:
         return self.run / "serve.pid"
 
