@@ -477,3 +477,26 @@ def test_a_full_feed_is_set_aside(world: World, monkeypatch: pytest.MonkeyPatch)
     assert [world.home.feed_before.read_text().count("\n"), world.home.feed.read_text().count("\n")] == [1, 1]
     assert '"wall":2' in world.home.feed.read_text()
     assert '"wall":1' in world.home.feed_before.read_text()
+
+
+def test_no_leaf_covers_a_second_that_ended_after_its_slot(world: World) -> None:
+    """The end of a call is read before the tick that closes the slot before it, as on a busy machine."""
+    capture = begun(world)
+    capture.talk((10,), 1)
+    capture.advance(3_400_000_000)
+    capture.sweep([(10, capture.wall - NS // 2, rtp(50, ssrc=10))])
+    capture.end("a")
+    capture.tick()
+    capture.talk((), 4.2)
+    frames = list(capture.frames)
+    sealer = world.run(frames)
+    assert sealer.findings == []
+    leaves = read_call(world, 1).leaves
+    start = leaves[0].first
+    assert start is not None
+    assert leaves[-1].last is not None
+    assert leaves[-1].last.segments == 5
+    for leaf in leaves[:-1]:
+        ended = ((leaf.slot + 1) * PERIOD_MS * 1_000_000 - start.start_wall) // NS
+        assert leaf.first_segment + leaf.segments <= ended
+    assert len(leaves) == 2

@@ -201,15 +201,34 @@ class Call:
         """Whether the call had ended at that time (monotonic, ns)."""
         return self.ending is not None and self.facts.mono + self.ending.duration <= mono
 
+    def _due(self, slot_end: int | None, *, final: bool) -> int:
+        """How many segments a leaf covers now: those closed, but none that ended after the slot did.
+
+        A call that has ended has closed them all; its slot may close later than that, while a slot before
+        its end waits for the tick that ends it.
+        """
+        closed = len(self._hashes)
+        if slot_end is not None and not final and not self.ended_by(slot_end):
+            closed = min(closed, max(0, slot_end - self.facts.mono) // NS)
+        return min(max(0, closed - self._leaf_segments), call.MAX_SEGMENTS)
+
     def make_leaf(
-        self, slot: int, index: int, flags: int, slot_end: int | None, *, frozen: bool, final: bool = False
+        self,
+        slot: int,
+        index: int,
+        flags: int,
+        slot_end: int | None,
+        *,
+        frozen: bool,
+        final: bool = False,
+        limit: int = call.MAX_SEGMENTS,
     ) -> bytes:
         """The call's leaf for a slot, which ends at `slot_end` (monotonic, ns).
 
         A frozen leaf says that nothing new is known since the one before. The leaf is the last where
         the call ended before the slot did (or `final`: whatever the slot's end) and all is covered.
         """
-        segments = 0 if frozen else min(len(self._hashes) - self._leaf_segments, call.MAX_SEGMENTS)
+        segments = 0 if frozen else min(self._due(slot_end, final=final), limit)
         if not frozen:
             self._sealed_table = (len(self._table_hashes), hash_root(self._table_hashes))
             self._counts = self._count()
@@ -255,7 +274,9 @@ class Call:
         same = tuple(replace(counts, empty=bytes(16)) for counts in there.streams) == self._counts
         frozen = same and not (there.segments or there.events or there.first or there.last)
         final = there.last is not None
-        made = self.make_leaf(there.slot, there.index, there.flags, None, frozen=frozen, final=final)
+        made = self.make_leaf(
+            there.slot, there.index, there.flags, None, frozen=frozen, final=final, limit=there.segments
+        )
         self.previous, self.complete = leaf, final
         return made == leaf
 
