@@ -28,10 +28,10 @@ from memcon.clock import NS, ManualClock
 from memcon.record import journal, segment
 from memcon.record.hashing import sha256
 from memcon.seal import custody, genesis
-from memcon.seal.journal_reader import Frame
 from memcon.seal.keys import create_keys
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
+from memcon.store.journal_reader import Frame
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from memcon.record import canonical, hashing
 from memcon.record.hashing import sha256
 from memcon.seal import controls, custody
 from memcon.seal.call_state import CAUSE_FAILED, CUSTODIANS, WHO_RECORDER, WRAPS, Call, Custody, Ending
-from memcon.seal.journal_reader import Finding
 from memcon.seal.keys import read_secret
 from memcon.store import durable
+from memcon.store.journal_reader import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from memcon.store import durable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from memcon.seal.journal_reader import JournalReader
+    from memcon.store.journal_reader import JournalReader
     from memcon.store.paths import Home
 
 _File: TypeAlias = tuple[bytes, int]

@@ -37,19 +37,19 @@ from memcon.seal import controls, slots_file
 from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
-from memcon.seal.journal_reader import Finding, JournalReader
 from memcon.seal.keys import load_keys
 from memcon.seal.notes import NoteQueue
 from memcon.seal.retention import JournalFiles
 from memcon.seal.segmenter import Segmenter
 from memcon.seal.sequencer import Sequencer, free_lane, note_name
 from memcon.store import durable
+from memcon.store.journal_reader import Finding, JournalReader
 
 if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.record.slottree import SlotRecord
     from memcon.seal.call_state import Call
-    from memcon.seal.journal_reader import Frame
+    from memcon.store.journal_reader import Frame
     from memcon.store.paths import Home
 
 STEP_NS = NS // 2
