@@ -740,6 +740,13 @@ def test_a_call_is_taken_up_again_after_a_restart(bench: Bench) -> None:
     later = Bench(now=bench.now)
     restored = later.server.restore(invite(), ok, UDP, later.now)
     assert restored == call
+    later.feed(invite())
+    assert later.sent()[0].raw == ok  # the INVITE said again gets the answer it got, and no second call
+    later.now += SECOND
+    assert [o.data for o in later.server.timer(later.now) if isinstance(o, ev.Send)] == [ok]
+    later.out.clear()
+    later.feed(request("ACK", cseq=1, to_tag=call.dialog.local_tag))
+    assert later.server.timer(later.now + 10 * SECOND) == []
     later.feed(
         request("UPDATE", cseq=2, to_tag=call.dialog.local_tag, content="application/sdp", body=hold_body())
     )

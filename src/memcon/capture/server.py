@@ -210,10 +210,14 @@ class SipServer:
         self._perform(partial(self.recorder.server.timer, at.mono), at)
 
     def _perform(self, ask: Callable[[], list[ev.Output]], at: Moment) -> None:
-        """Do what the core says, in order; then set its next timer."""
+        """Do what the core says; then set its next timer.
+
+        What is to be kept comes before what is to be sent: when an answer leaves, all that a successor
+        of this process needs for the call stands in the journal.
+        """
         outputs: list[ev.Output] = []
         self._guarded(lambda: outputs.extend(ask()), None)
-        for output in outputs:
+        for output in sorted(outputs, key=lambda output: isinstance(output, ev.Send)):
             if self._guarded(partial(self._do, output, at), output):
                 continue
             dialog = _dialog_of(output)

@@ -14,7 +14,6 @@ from memcon.wire.build import build_request
 from memcon.wire.dialog import (
     Action,
     CallEvent,
-    CallState,
     Dialog,
     Unacked,
     is_recording_session,
@@ -157,7 +156,7 @@ class Calls:
         self._layer.out += stream_events(held.id, (), held.call.streams)
 
     def restore(self, invite: Message, response: Message, transport: Transport) -> Call:
-        """Take up a call again from its INVITE and the 200 it got, as already acknowledged."""
+        """Take up a call again from its INVITE and the 200 it got, where it waits for the ACK."""
         content = read_content(invite)
         held = self._new_dialog(invite, transport, content, response.to.tag or "")
         ours = sdp.parse(response.body)
@@ -171,8 +170,11 @@ class Calls:
         if len(words) > 2 and words[1].isdigit() and words[2].isdigit():
             held.sdp_session, held.sdp_version = int(words[1]), int(words[2])
         self._describe(held, content)
-        held.state = CallState.CONFIRMED
         self.dialogs[held.id] = held
+        tx = self._layer.open(invite, transport)
+        tx.dialog = held.id
+        self._layer.answered_before(tx, response.raw)
+        self._await_ack(tx, held, response.raw, late=content.description is None)
         return held.call
 
     def _new_dialog(self, message: Message, transport: Transport, content: Content, tag: str) -> Dialog:
@@ -229,6 +231,9 @@ class Calls:
             body=held.call.answer,
         )
         self.act(held, CallEvent.ANSWER)
+        self._await_ack(tx, held, data, late=late)
+
+    def _await_ack(self, tx: ServerTransaction, held: Dialog, data: bytes, *, late: bool) -> None:
         cseq = tx.request.cseq
         held.unacked[cseq] = Unacked(data, tx.reply_to, T1, late)
         self._layer.timers.set("200", (held.id, cseq), self._layer.now + T1)

@@ -39,6 +39,11 @@ class StreamParser:
         """Bytes held of a message that has not ended yet."""
         return len(self._buffer)
 
+    @property
+    def rest(self) -> bytes:
+        """Those bytes: whoever goes on reading the connection feeds them to a new parser first."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> list[Framed]:
         """Take bytes from the connection; the messages, pings and errors they complete, in order."""
         if self.closed:

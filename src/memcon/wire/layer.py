@@ -117,6 +117,12 @@ class TransactionLayer:
             self._start_timers(tx)
         return tx.response
 
+    def answered_before(self, tx: ServerTransaction, response: bytes) -> None:
+        """Stand again where this 200 had been given: a request that comes again gets it again."""
+        tx.response = response
+        tx.answered(200)
+        self._start_timers(tx)
+
     def _start_timers(self, tx: ServerTransaction) -> None:
         if tx.state is ServerState.ACCEPTED:
             self.timers.set("end", tx.key, self.now + TIMEOUT)  # timer L

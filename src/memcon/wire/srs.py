@@ -117,8 +117,8 @@ class RecordingServer:
     def restore(self, invite: bytes, response: bytes, transport: Transport, now_ns: int) -> Call:
         """Take up a call again after a restart, from the bytes of its INVITE and of the 200 it got.
 
-        Later messages of the call may then be fed again with their outputs dropped. Raises
-        FormatError when the bytes are not what was once recorded.
+        It waits for its ACK. What came after the 200 is then to be fed again, the ACK too, with the
+        outputs dropped. Raises FormatError when the bytes are not what was once recorded.
         """
         self._layer.now = now_ns
         return self._calls.restore(parse(invite), parse(response), transport)
