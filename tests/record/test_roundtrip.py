@@ -225,11 +225,18 @@ GENESIS = st.builds(
     statement.Genesis, ORIGIN, st.integers(1000, 60000), st.integers(1, 6), st.integers(1, 3), TEXT, TEXTS,
     st.none() | TEXT,
 )  # fmt: skip
-OFF = st.builds(statement.Off, ORIGIN, st.integers(0, 2**53 - 1), TEXT, TEXT, TEXT, TEXTS)
+SLOTS = st.integers(0, 2**53 - 1)
+OFF = st.builds(statement.Off, ORIGIN, SLOTS, TEXT, TEXT, TEXT, TEXTS)
+ON = st.builds(statement.On, ORIGIN, SLOTS, TEXT, TEXT, TEXT, TEXTS)
+EXPLANATION = st.tuples(SLOTS, SLOTS).flatmap(
+    lambda two: st.builds(
+        statement.Explanation, ORIGIN, st.just(min(two)), st.just(max(two)), TEXT, TEXT, TEXT
+    )
+)
 
 
-@given(GENESIS | OFF)
-def test_statement(value: statement.Genesis | statement.Off) -> None:
+@given(GENESIS | OFF | ON | EXPLANATION)
+def test_statement(value: statement.Statement) -> None:
     assert statement.decode(value.encode()) == value
 
 

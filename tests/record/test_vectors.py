@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from memcon.errors import FormatError
-from memcon.record import beat, bundle, call, config, hashing, journal, segment, slottree
+from memcon.record import beat, bundle, call, config, hashing, journal, segment, slottree, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,12 @@ def test_beat_and_wrapped_root(vectors: Load) -> None:
     assert (leaf.note_size, leaf.drand_round, leaf.period_ms) == (7, 5_000_000, 10_000)
     genesis = beat.decode(bytes.fromhex(v["leaves"]["genesis"]))
     assert genesis.statement == hashlib.sha256(bytes.fromhex(v["statements"]["genesis"])).digest()
+    for kind, data in v["statements"].items():
+        said = statement.decode(bytes.fromhex(data))
+        assert (type(said).__name__.lower(), said.encode().hex()) == (kind, data)
+    line = v["line"]
+    structure_key = bytes.fromhex(vectors("secrets")["structure_key"])
+    assert hashing.line_pseudonym(structure_key, line["name"]) == line["pseudonym"]
     w = v["wrapped"]
     assert (
         beat.wrap_slot_root(v["origin"], w["index"], w["slot"], 16, bytes.fromhex(w["root"])).hex()

@@ -154,6 +154,20 @@ OFF_STATEMENT = canonical(
 )
 
 
+ON_STATEMENT = canonical(
+    {
+        "kind": "on", "origin": ORIGIN, "slot": SLOT + 20, "by": "duty officer", "how": "console",
+        "reason": "maintenance over", "lines": [],
+    }
+)  # fmt: skip
+EXPLANATION = canonical(
+    {
+        "kind": "explanation", "origin": ORIGIN, "first": SLOT + 12, "last": SLOT + 14,
+        "by": "duty officer", "how": "console", "reason": "a fuse",
+    }
+)  # fmt: skip
+
+
 def beats() -> dict[str, Any]:
     fillers = tree(derive(X, "slotkey", u(64, 0), u(64, SLOT - 7)), {})[0]
     leaves = {
@@ -178,7 +192,13 @@ def beats() -> dict[str, Any]:
             "index": INDEX, "slot": SLOT, "root": sample("root").hex(),
             "value": wrap(INDEX, SLOT, sample("root")).hex(),
         },
-        "statements": {"genesis": GENESIS_STATEMENT.hex(), "off": OFF_STATEMENT.hex()},
+        "statements": {
+            "genesis": GENESIS_STATEMENT.hex(),
+            "off": OFF_STATEMENT.hex(),
+            "on": ON_STATEMENT.hex(),
+            "explanation": EXPLANATION.hex(),
+        },
+        "line": {"name": "Kabinett ☎", "pseudonym": derive(X, "line", "Kabinett ☎".encode())[:8].hex()},
     }  # fmt: skip
 
 

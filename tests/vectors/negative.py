@@ -249,8 +249,14 @@ def statements(v: Vectors) -> None:
     v.add("slot-negative", dump(off | {"slot": -1}), "slot")
     v.add("origin-256", dump(off | {"origin": "ü" * 128}), None, "off statement's origin")
     v.add("line-no-text", dump(off | {"lines": [None]}), "lines")
+    said = made["explanation"]
+    v.of("statement", "explanation", "explanation")
+    v.add("last-before-first", dump(said | {"last": said["first"] - 1}), "first")
+    v.add("slot-negative", dump(said | {"first": -1}), "first")
+    v.of("statement", "on statement", "on")
+    v.add("slot-negative", dump(off | {"kind": "on", "slot": -1}), "slot")
     v.of("statement", "statement")
-    v.add("kind-unknown", dump(off | {"kind": "on"}), "kind")
+    v.add("kind-unknown", dump(off | {"kind": "pause"}), "kind")
     v.add("array", b"[]", "kind")
 
 

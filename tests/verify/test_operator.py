@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 from tests.verify import builder as b
 
+from memcon.errors import FormatError
 from memcon.record import beat as beats
 from memcon.record import call as calls
 from memcon.record import canonical, hashing, segment
@@ -16,7 +17,8 @@ from memcon.record.config import commit_parts, hash_root
 from memcon.record.hashing import ZERO32, sha256
 from memcon.record.opened import Opened, OpenedEvent, OpenedSegment
 from memcon.record.segment import KIND_RTCP
-from memcon.record.statement import Genesis, Off
+from memcon.record.statement import Explanation, Genesis, Off, On
+from memcon.record.statement import decode as decode_statement
 from memcon.verify import trust, verify_bundle, verify_log
 from memcon.verify.findings import MAX_PER_CODE
 
@@ -950,6 +952,30 @@ def test_statements_of_off(tmp_path: Path) -> None:
     world.beat(statement=world.state(replace(off, origin="another").encode()))
     world.beat(statement=world.state(b"{}"))
     assert log_codes(world, tmp_path / "bad") == {"statement-fit", "statement-form"}
+
+
+def test_statements_of_on_and_explanations(tmp_path: Path) -> None:
+    world = b.begun()
+    on = On(world.origin, world.slot, "J. Ruiz", "by hand", "test over", ())
+    world.beat(statement=world.state(on.encode()))
+    said = Explanation(world.origin, world.slot - 2, world.slot - 1, "J. Ruiz", "by hand", "a fuse")
+    world.beat(statement=world.state(said.encode()))
+    b.write_files(tmp_path / "good", world.files())
+    report = verify_log(str(tmp_path / "good"), trust(world.vkeys()))
+    assert not report.counts
+    assert "by J. Ruiz: test over" in report.facts["declared on"][0]
+    assert "by J. Ruiz: a fuse" in report.facts["explained afterwards"][0]
+    world.beat(statement=world.state(replace(said, last=world.slot).encode()))  # foretold, not explained
+    assert log_codes(world, tmp_path / "foretold") == {"statement-fit"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"first": 9, "last": 8}, {"first": -1}, {"kind": "on"}, {"origin": "é" * 200}]
+)
+def test_explanations_that_are_none(changes: dict[str, Any]) -> None:
+    good = canonical.loads(Explanation("o", 1, 8, "J. Ruiz", "by hand", "a fuse").encode(), "statement")
+    with pytest.raises(FormatError):
+        decode_statement(canonical.dumps(good | changes))
 
 
 def test_gaps_restarts_and_configurations_are_facts(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ def config_salt(structure_key: bytes, name: str) -> bytes:
     return derive(structure_key, "salt/config", name.encode("ascii"))
 
 
+def line_pseudonym(structure_key: bytes, name: str) -> str:
+    """How a line is called in public (FORMATS §10): always the same, and without the name."""
+    return derive(structure_key, "line", name.encode("utf-8", "surrogatepass"))[:8].hex()
+
+
 def call_key_hash(call_key: bytes) -> bytes:
     return sha256(tag("callkey") + call_key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from memcon.errors import FormatError
 from memcon.record import canonical
@@ -43,8 +44,11 @@ class Genesis:
 
 
 @dataclass(frozen=True, slots=True)
-class Off:
-    """Who switched the recorder off, how, why, which lines, from which slot."""
+class Switch:
+    """Who switched what, how, why, from which slot on.
+
+    `lines` are pseudonyms; none: the whole recorder.
+    """
 
     origin: str
     slot: int
@@ -53,10 +57,12 @@ class Off:
     reason: str
     lines: tuple[str, ...]
 
+    KIND: ClassVar[str]
+
     def encode(self) -> bytes:
         return canonical.dumps(
             {
-                "kind": "off",
+                "kind": self.KIND,
                 "origin": self.origin,
                 "slot": self.slot,
                 "by": self.by,
@@ -65,6 +71,48 @@ class Off:
                 "lines": list(self.lines),
             }
         )
+
+
+class Off(Switch):
+    """Switched off. `lines`: all that are off from then on, not only those that this switch added."""
+
+    __slots__ = ()
+    KIND = "off"
+
+
+class On(Switch):
+    """Switched on again. `lines`: those that are on again; none: nothing is off any more."""
+
+    __slots__ = ()
+    KIND = "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What somebody says afterwards of the slots `first` to `last`: their word, never the answer."""
+
+    origin: str
+    first: int
+    last: int
+    by: str
+    how: str
+    reason: str
+
+    def encode(self) -> bytes:
+        return canonical.dumps(
+            {
+                "kind": "explanation",
+                "origin": self.origin,
+                "first": self.first,
+                "last": self.last,
+                "by": self.by,
+                "how": self.how,
+                "reason": self.reason,
+            }
+        )
+
+
+Statement = Genesis | Off | On | Explanation
 
 
 def _strings(value: object, what: str, where: str) -> tuple[str, ...]:
@@ -97,22 +145,37 @@ def _genesis(data: bytes) -> Genesis:
     )
 
 
-def _off(data: bytes) -> Off:
-    what = "off statement"
-    keys = {"kind": str, "origin": str, "slot": int, "by": str, "how": str, "reason": str, "lines": list}
-    v = canonical.load_object(data, what, keys)
+_TEXTS = {"kind": str, "origin": str, "by": str, "how": str, "reason": str}
+
+
+def _switch(data: bytes, made: type[Off] | type[On]) -> Off | On:
+    what = f"{made.KIND} statement"
+    v = canonical.load_object(data, what, _TEXTS | {"slot": int, "lines": list})
     text_field(v["origin"], f"{what}'s origin")
     if v["slot"] < 0:
         raise FormatError(what, f"slot {v['slot']}", where="slot")
-    return Off(v["origin"], v["slot"], v["by"], v["how"], v["reason"], _strings(v["lines"], what, "lines"))
+    return made(v["origin"], v["slot"], v["by"], v["how"], v["reason"], _strings(v["lines"], what, "lines"))
 
 
-def decode(data: bytes) -> Genesis | Off:
+def _explanation(data: bytes) -> Explanation:
+    what = "explanation"
+    v = canonical.load_object(data, what, _TEXTS | {"first": int, "last": int})
+    text_field(v["origin"], f"{what}'s origin")
+    if not 0 <= v["first"] <= v["last"]:
+        raise FormatError(what, f"slots {v['first']} to {v['last']}", where="first")
+    return Explanation(v["origin"], v["first"], v["last"], v["by"], v["how"], v["reason"])
+
+
+def decode(data: bytes) -> Statement:
     """Read a public statement; raises FormatError."""
     value = canonical.loads(data, "statement")
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind == "genesis":
         return _genesis(data)
     if kind == "off":
-        return _off(data)
+        return _switch(data, Off)
+    if kind == "on":
+        return _switch(data, On)
+    if kind == "explanation":
+        return _explanation(data)
     raise FormatError("statement", f"kind {brief(kind)} is unknown", where="kind")

@@ -121,18 +121,19 @@ class BeatCheck:
             good += read is not None
             if isinstance(read, statements.Genesis):
                 genesis = read
-            elif isinstance(read, statements.Off):
+            elif isinstance(read, statements.Off | statements.On):
                 text = f"from slot {read.slot}, by {read.by}: {read.reason}"
-                self.report.facts.setdefault("declared off", []).append(text)
+                self.report.facts.setdefault(f"declared {read.KIND}", []).append(text)
+            elif isinstance(read, statements.Explanation):
+                text = f"of slots {read.first} to {read.last}, by {read.by}: {read.reason}"
+                self.report.facts.setdefault("explained afterwards", []).append(text)
         self.report.checked.append(f"{good} of {count(len(self.named), 'statement')} were read and fit")
         if genesis is not None:
             self.report.facts["log begun"] = genesis.created
             self.report.facts["predecessor"] = genesis.predecessor
         return genesis
 
-    def _statement(
-        self, digest: bytes, leaf: Beat, data: bytes | None
-    ) -> statements.Genesis | statements.Off | None:
+    def _statement(self, digest: bytes, leaf: Beat, data: bytes | None) -> statements.Statement | None:
         where = f"statement/{digest.hex()}"
         if data is None:
             self.report.add("statement-missing", where, f"leaf {leaf.index} names it")
@@ -152,7 +153,7 @@ class BeatCheck:
             return None
         return read if sha256(data).digest() == digest else None
 
-    def _misfit(self, read: statements.Genesis | statements.Off, leaf: Beat) -> str | None:
+    def _misfit(self, read: statements.Statement, leaf: Beat) -> str | None:
         if read.origin != self.origin:
             return f"is of {read.origin!r}, not of {self.origin!r}"
         if isinstance(read, statements.Genesis) != (leaf.kind is Kind.GENESIS):
@@ -161,4 +162,6 @@ class BeatCheck:
             return f"a period of {read.period_ms} ms, the leaf says {leaf.period_ms}"
         if isinstance(read, statements.Off) and leaf.state is State.OFF and read.slot > leaf.slot:
             return f"is for slot {read.slot} on, the leaf is of slot {leaf.slot}"
+        if isinstance(read, statements.Explanation) and read.last >= leaf.slot:
+            return f"explains slot {read.last}, which was not over in slot {leaf.slot}"
         return None
