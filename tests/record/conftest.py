@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from memcon.record import beat, bundle, call, canonical, journal, opened, segment, slottree, statement
+from memcon.record import (
+    beat,
+    bundle,
+    call,
+    canonical,
+    journal,
+    opened,
+    segment,
+    silence,
+    slottree,
+    statement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +134,7 @@ ROUNDTRIPS: dict[str, Roundtrip] = {
     "openings.mcb": lambda data: opened.encode_openings(*opened.read_openings(data)),
     "config.mcb": _config,
     "beats.mcb": lambda data: opened.encode_beats(*opened.read_beats(data)),
+    "silence": lambda data: silence.Certificate.parse(data).encode(),
     "bundle": _bundle,
     "manifest": _manifest,
 }
@@ -165,6 +177,7 @@ def samples() -> dict[str, list[bytes]]:
         "records": [load("journal")["plaintext"]],
         "canonical": load("canonical")["texts"],
         "statement": list(load("beat")["statements"].values()),
+        "silence": [load("silence")["certificate"].encode().hex()],
         "bundle": [load("bundle")["container"]],
         "manifest": [load("bundle")["manifest"]],
     }

@@ -43,6 +43,7 @@ NAMES = (
         "beats.mcb",
         "bundle",
         "manifest",
+        "silence",
     ),
 )
 

@@ -299,6 +299,13 @@ class TestTimes:
         assert not OPERATORS.blocking({"w0", "w0pq"})
         assert parsed(lines(1) + "quorum w0\n").blocking({"w0"})
 
+    def test_blocking_time_is_when_the_last_needed_witness_spoke(self) -> None:
+        assert FLAT.blocking_time([("w0", 30), ("w1", 10), ("w2", 20)]) == 20
+        assert FLAT.blocking_time([("w0", 30), ("w1", 10), ("w0", 40)]) == 10
+        assert FLAT.blocking_time([("w0", 30), ("w1", 0)]) is None
+        assert FLAT.blocking_time([]) is None
+        assert OPERATORS.blocking_time([("w0", 50), ("w0pq", 40), ("w1", 30)]) == 30
+
     def test_at_the_top_any_means_several_operators(self) -> None:
         loose = parsed(lines(2) + "group g any w0 w1\nquorum g\n", overlap=False)
         assert loose.satisfied({"w1"})

@@ -10,6 +10,7 @@ memcon.record gives the same values. The damaged ones are made of these by negat
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import io
@@ -598,12 +599,60 @@ def canonical_texts() -> dict[str, Any]:
     return {"texts": [text.encode().hex() for text in texts]}
 
 
+def audit_path(index: int, values: list[bytes]) -> list[bytes]:
+    """RFC 9162 section 2.1.3.1, by its recursive definition; `values` are the entries."""
+    if len(values) == 1:
+        return []
+    split = 1
+    while 2 * split < len(values):
+        split *= 2
+    if index < split:
+        return [*audit_path(index, values[:split]), root(values[split:])]
+    return [*audit_path(index - split, values[split:]), root(values[:split])]
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def silence() -> dict[str, Any]:
+    """A log of five slots, then nothing; the signatures are of no key: a reader of the form needs none."""
+    said = canonical(
+        {"kind": "genesis", "origin": ORIGIN, "period_ms": PERIOD_MS, "b": 3, "g": 2,
+         "created": "2026-11-24T00:00:00Z", "keys": ["key"], "predecessor": None}
+    )  # fmt: skip
+    leaves = []
+    for n in range(5):
+        head = b"memcon\x00\x01" + u(8, 1 if n else 0) + u(8, 1 if n else 4) + u(16, 0) + u(32, PERIOD_MS)
+        place = u(64, n) + u(64, SLOT + n) + bytes(16) + sample("root") + sample("config")
+        rest = bytes(80) + (bytes(32) if n else sha(said)) + ZERO32
+        leaves.append(head + place + rest)
+    paths = {n: [b64(one) for one in audit_path(n, leaves)] for n in (0, 4)}
+    note = f"{ORIGIN}\n5\n{b64(root(leaves))}\n\n\u2014 {ORIGIN} {b64(sample('signature'))}\n"
+    parts = [
+        "\n".join(["memcon/silence/v1", f"statement {b64(said)}", f"leaf 0 {b64(leaves[0])}", *paths[0]]),
+        "\n".join([f"leaf 4 {b64(leaves[4])}", *paths[4]]),
+        note,
+    ]
+    due = (SLOT + 6) * 10 + 20  # the end of the first slot without a leaf, and G
+    covered: list[Any] = [
+        [due, None], [due + 1, [SLOT + 5, SLOT + 5]], [due + 10, [SLOT + 5, SLOT + 5]],
+        [due + 11, [SLOT + 5, SLOT + 6]], [due + 1001, [SLOT + 5, SLOT + 105]],
+    ]  # fmt: skip
+    return {
+        "size": 5,
+        "certificate": "\n\n".join(parts),
+        "covered": covered,
+        "index_entry": (u(64, 5) + u(64, due + 1) + sha("\n\n".join(parts).encode())).hex(),
+    }
+
+
 def build() -> dict[str, str]:
     """File name -> text of every vector file of this module."""
     made = {
         "beat": beats(), "bundle": bundle(), "call": calls(), "canonical": canonical_texts(),
         "config": configuration(), "event": events(), "journal": journal(), "secrets": secrets(),
-        "segment": segments(), "slot": slots(),
+        "segment": segments(), "silence": silence(), "slot": slots(),
     }  # fmt: skip
     return {f"{name}.json": json.dumps(v, indent=1, sort_keys=True) + "\n" for name, v in made.items()}
 

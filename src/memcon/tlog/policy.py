@@ -169,6 +169,18 @@ class Policy:
         """Whether no quorum can be made without one of these witnesses, each operator counted once."""
         return self.quorum is not None and _blocks(self.quorum, names, top=True)
 
+    def blocking_time(self, stamps: Iterable[Stamp]) -> int | None:
+        """The latest T such that the cosignatures dated T or later are by a blocking set; None if none are.
+
+        This is the T of a silence certificate.
+        """
+        names: set[str] = set()
+        for timestamp, name in sorted(((time, name) for name, time in stamps if time), reverse=True):
+            names.add(name)
+            if self.blocking(names):
+                return timestamp
+        return None
+
     def evaluate(self, note: Note) -> Verdict:
         """Check a log's note: its own signature and its cosignatures.
 
