@@ -281,7 +281,7 @@ class Recorder:
             for item in work:  # only now: `call` stands in the journal before its media
                 self._media.put(item)
         self.started += 1
-        if call.metadata_raw:
+        if call.metadata_raw or call.metadata is not None:
             self._event(call.dialog, f.metadata_facts(call), now, call.metadata_raw)
         self._log.info("call started", key=recorded.key, mode=call.kind, streams=len(streams))
 

@@ -8,13 +8,16 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from memcon.wire.calls import EXPIRED, NO_ACK
+from memcon.wire.vendors import is_dummy
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from memcon.wire.events import Call, CallStream, Transport
     from memcon.wire.recording import Participant
 
-CAUSE_BYE, CAUSE_STOPPED, CAUSE_NO_ACK = 1, 3, 4
+CAUSE_BYE, CAUSE_STOPPED, CAUSE_NO_ACK, CAUSE_TIMEOUT = 1, 3, 4, 5
 WHO_SENDER, WHO_RECORDER, WHO_OPERATOR = 1, 2, 3
 
 
@@ -45,16 +48,18 @@ def transport_facts(transport: Transport) -> dict[str, str]:
     }
 
 
-def _sender(call: Call, stream: CallStream) -> Participant | None:
-    if call.metadata is None or not stream.label:
-        return None
-    senders = call.metadata.participants_of(stream.label)
-    return senders[0] if senders else None
+def _senders(call: Call, stream: CallStream) -> tuple[Participant, ...]:
+    """Who speaks in a stream now: several where the client mixes them."""
+    if call.metadata is None:
+        return ()
+    return call.metadata.participants_of(stream.label or "", stream.index)
 
 
 def stream_facts(call: Call, stream: CallStream, handles: Handles) -> dict[str, Any]:
     """One m-line as `call` and `streams` records name it."""
-    sender = _sender(call, stream)
+    senders = _senders(call, stream)
+    # a mixed stream is nobody's: naming one of its voices would put words into the wrong mouth
+    participant = senders[0].id if len(senders) == 1 else None
     return {
         "stream": 2 * stream.index,
         "handle": handles.rtp,
@@ -67,7 +72,7 @@ def stream_facts(call: Call, stream: CallStream, handles: Handles) -> dict[str, 
             for c in stream.codecs
         ],
         "direction": stream.direction,
-        "participant": sender.id if sender else ("from" if call.kind == "direct" else None),
+        "participant": "from" if call.kind == "direct" else participant,
     }
 
 
@@ -84,8 +89,7 @@ def parties(call: Call) -> list[dict[str, str]]:
         return []
     labels: dict[str, str] = {}
     for stream in call.streams:
-        sender = _sender(call, stream)
-        if sender is not None:
+        for sender in _senders(call, stream):
             labels.setdefault(sender.id, stream.label or "")
     found = []
     for person in call.metadata.participants:
@@ -96,7 +100,7 @@ def parties(call: Call) -> list[dict[str, str]]:
                 "name": current.name.strip() if current else "",
                 "aor": current.aor if current else "",
                 "label": labels.get(person.id, ""),
-                "role": "",
+                "role": "placeholder" if current and is_dummy(current.aor) else "",
             }
         )
     return found
@@ -114,6 +118,7 @@ def source_ids(call: Call) -> dict[str, Any]:
         "session_ids": list(call.session_ids),
         "group_ids": list(call.group_ids),
         "sip_session_ids": [i for s in sessions for i in s.sip_session_ids],
+        "links": list(call.links),
     }
 
 
@@ -124,6 +129,7 @@ def metadata_facts(call: Call) -> dict[str, Any]:
         "type": "metadata",
         "datamode": recording.datamode if recording else "unreadable",
         "participants": parties(call),
+        "links": list(call.links),
         "oddities": [*call.oddities, *(recording.oddities if recording else ())],
     }
 
@@ -156,8 +162,10 @@ def end_numbers(cause: str, by: str, *, stopping: bool) -> tuple[int, int]:
         return CAUSE_BYE, WHO_SENDER
     if stopping:
         return CAUSE_STOPPED, WHO_OPERATOR
-    if "ACK" in cause:
+    if cause == NO_ACK:
         return CAUSE_NO_ACK, WHO_RECORDER
+    if cause == EXPIRED:
+        return CAUSE_TIMEOUT, WHO_RECORDER
     return CAUSE_STOPPED, WHO_RECORDER
 
 

@@ -53,8 +53,13 @@ def speakers(detail: Streams) -> list[Speaker]:
 
     The same order as the channels of the call's audio: the letter of a lane names both.
     """
-    by_label = {p["label"]: p["id"] for p in detail.parties if p.get("label")}
-    owner = {s.stream: s.participant or by_label.get(s.label) for s in detail.streams}
+    by_label: dict[str, list[str]] = {}
+    for party in detail.parties:
+        if party.get("label"):
+            by_label.setdefault(party["label"], []).append(party["id"])
+    # a stream that several parties are mixed into is nobody's own
+    sole = {label: ids[0] for label, ids in by_label.items() if len(ids) == 1}
+    owner = {s.stream: s.participant or sole.get(s.label or "") for s in detail.streams}
     told: list[Speaker] = []
     for party in detail.parties:
         mine = tuple(s for s in detail.streams if owner[s.stream] == party["id"])
@@ -63,11 +68,18 @@ def speakers(detail: Streams) -> list[Speaker]:
             told.append(Speaker(name, _about(party, mine), mine))
     known = {p["id"] for p in detail.parties}
     told += [
-        Speaker(f"stream {stream.label or stream.stream}", _about({}, (stream,)), (stream,))
+        Speaker(_mixed(detail, stream), _about({}, (stream,)), (stream,))
         for stream in detail.streams
         if owner[stream.stream] not in known
     ]
     return told
+
+
+def _mixed(detail: Streams, stream: StreamRow) -> str:
+    """The name of a stream that is nobody's own: of all who are in it, or its label."""
+    mine = [p for p in detail.parties if stream.label and p.get("label") == stream.label]
+    names = [text_of(p.get("name") or p.get("aor") or p.get("id")) for p in mine]
+    return " + ".join(names) or f"stream {stream.label or stream.stream}"
 
 
 def _about(party: Mapping[str, Any], streams: Sequence[StreamRow]) -> str:

@@ -80,7 +80,7 @@ def speakers(record: Mapping[str, Json]) -> tuple[Speaker, ...]:
     """
     entries = [e for e in record["streams"] if e.get("kind", KIND_RTP) == KIND_RTP and e["stream"] % 2 == 0]
     parties = list(record.get("parties") or [])
-    by_label = {p["label"]: p["id"] for p in parties if p.get("label")}
+    by_label = {label: ids[0] for label, ids in _by_label(parties).items() if len(ids) == 1}
     owner: dict[int, str | None] = {}
     for entry in entries:
         owner[entry["stream"]] = entry.get("participant") or by_label.get(entry.get("label"))
@@ -92,8 +92,20 @@ def speakers(record: Mapping[str, Json]) -> tuple[Speaker, ...]:
     named = {s for speaker in out for s in speaker.streams}
     for stream in sorted(set(owner) - named):
         label = next((e.get("label") for e in entries if e["stream"] == stream and e.get("label")), None)
-        out.append(Speaker(f"stream {label or stream}", None, (stream,)))
+        mixed = [
+            p.get("name") or p.get("aor") or p["id"] for p in parties if label and p.get("label") == label
+        ]
+        out.append(Speaker(" + ".join(mixed) or f"stream {label or stream}", None, (stream,)))
     return tuple(out)
+
+
+def _by_label(parties: Iterable[Mapping[str, Json]]) -> dict[str, list[str]]:
+    """The parties that send each label: several where the sender mixes them, and then it is nobody's own."""
+    found: dict[str, list[str]] = {}
+    for party in parties:
+        if party.get("label"):
+            found.setdefault(party["label"], []).append(party["id"])
+    return found
 
 
 def codecs_of(record: Mapping[str, Json], stream: int) -> dict[int, Codec]:

@@ -9,8 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 from memcon.errors import FormatError
-from memcon.wire import multipart, sdp
-from memcon.wire.build import build_request
+from memcon.wire import multipart, sdp, session_timer, vendors
 from memcon.wire.dialog import (
     Action,
     CallEvent,
@@ -31,18 +30,26 @@ from memcon.wire.events import (
     Party,
     Transport,
 )
+from memcon.wire.outgoing import bracketed, contact_of, in_dialog
 from memcon.wire.transaction import T1, T2, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from memcon.wire.layer import TransactionLayer
+    from memcon.wire.recording import Recording
+    from memcon.wire.session_timer import SessionTimer
     from memcon.wire.sip import Message
     from memcon.wire.transaction import ServerTransaction
 
 NTP_OFFSET = 2_208_988_800
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
+ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
 ACCEPT = "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed"
+
+
+NO_ACK = "no ACK came"
+EXPIRED = "the session timer ran out"
+"""Causes of an end that the recorder made, as `CallEnded.cause` has them."""
 
 
 class MediaPorts(Protocol):
@@ -65,12 +72,19 @@ class ServerConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
-    """What a message brings for a call: an offer or answer, a metadata document, and what was odd."""
+    """What a message brings for a call: an offer or answer, a metadata document or what headers say
+    instead of one, and what was odd."""
 
     description: sdp.Sdp | None
     raw: bytes
     metadata: bytes | None
     oddities: tuple[str, ...]
+    headers: Recording | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether it says who takes part."""
+        return self.metadata is not None or self.headers is not None
 
 
 def read_content(message: Message) -> Content:
@@ -80,7 +94,8 @@ def read_content(message: Message) -> Content:
     raw = bodies.sdp.content() if bodies.sdp else b""
     metadata = bodies.metadata.content() if bodies.metadata else None
     oddities = (*message.oddities, *bodies.oddities)
-    return Content(sdp.parse(raw) if bodies.sdp else None, raw, metadata, oddities)
+    headers = vendors.recording_of(message) if metadata is None else None
+    return Content(sdp.parse(raw) if bodies.sdp else None, raw, metadata, oddities, headers)
 
 
 class Calls:
@@ -103,14 +118,14 @@ class Calls:
 
     # --- what every answer says ---
 
-    def identity(self, transport: Transport) -> list[tuple[str, str]]:
-        """Contact with the feature tag of a recording server (RFC 7866 §6.1.2), and what we can do."""
-        host = _bracketed(self._config.host or transport.local[0])
-        via = "" if transport.protocol == "udp" else f";transport={transport.protocol}"
+    def identity(self, tx: ServerTransaction) -> list[tuple[str, str]]:
+        """Contact with the feature tag of a recording server, and what we can do."""
+        secure = tx.request.uri[:5].lower() == "sips:"
+        host = self._config.host or tx.transport.local[0]
         return [
-            ("Contact", f"<sip:{self._config.user}@{host}:{transport.local[1]}{via}>;+sip.srs"),
+            ("Contact", contact_of(self._config.user, host, tx.transport, secure=secure)),
             ("Allow", ALLOW),
-            ("Supported", "siprec"),
+            ("Supported", "siprec, timer"),
             ("Server", self._config.agent),
         ]
 
@@ -175,11 +190,12 @@ class Calls:
         tx.dialog = held.id
         self._layer.answered_before(tx, response.raw)
         self._await_ack(tx, held, response.raw, late=content.description is None)
+        self._keep_time(held, session_timer.granted(response))
         return held.call
 
     def _new_dialog(self, message: Message, transport: Transport, content: Content, tag: str) -> Dialog:
         dialog = DialogId(message.call_id, tag, message.from_.tag or "")
-        siprec = is_recording_session(message, content.metadata is not None)
+        siprec = is_recording_session(message, content.told)
         call = Call(
             dialog=dialog,
             kind="siprec" if siprec else "direct",
@@ -189,13 +205,14 @@ class Calls:
             request_uri=message.uri,
             invite=message.raw,
             started_ns=self._layer.now,
+            header_links=vendors.links_of(message),
         )
         held = Dialog(
             id=dialog,
             call=call,
             local=message.headers.raw("to")[0] + b";tag=" + tag.encode(),
             remote=message.headers.raw("from")[0],
-            remote_target=f"sip:{_bracketed(transport.remote[0])}:{transport.remote[1]}",
+            remote_target=f"sip:{bracketed(transport.remote[0])}:{transport.remote[1]}",
             routes=tuple(message.headers.members("record-route")),
             transport=transport,
             remote_cseq=message.cseq,
@@ -214,6 +231,8 @@ class Calls:
         held.note(content.oddities)
         if content.metadata is not None:
             held.take_metadata(content.metadata)
+        elif content.headers is not None:
+            held.take_headers(content.headers)
         elif held.call.kind == "siprec" and held.call.metadata is None:
             held.note(["a recording session without metadata"])
 
@@ -224,7 +243,7 @@ class Calls:
         data = self._layer.respond(
             tx,
             200,
-            fields=[*self.identity(tx.transport), *_refresher(tx.request), *extra],
+            fields=[*self.identity(tx), *self._time(held, tx.request), *extra],
             to_tag=held.id.local_tag,
             record_route=True,
             content=multipart.SDP,
@@ -244,7 +263,7 @@ class Calls:
         held = self.dialogs[dialog]
         if kind == "unacked":
             self._settle(held, cseq)
-            self.act(held, CallEvent.NO_ACK, "no ACK came", "recorder")
+            self.act(held, CallEvent.NO_ACK, NO_ACK, "recorder")
             return
         waiting = held.unacked[cseq]
         waiting.interval = min(2 * waiting.interval, T2)
@@ -302,11 +321,13 @@ class Calls:
             self._answer_invite(tx, held, late=content.description is None)
             return
         body = held.call.answer if content.description is not None and message.method == "UPDATE" else b""
-        fields = [*self.identity(tx.transport), *_refresher(message)]
+        fields = [*self.identity(tx)]
+        if message.method == "UPDATE":
+            fields += self._time(held, message)
         self._layer.respond(tx, 200, fields=fields, content=multipart.SDP, body=body)
 
     def _updated(self, held: Dialog, message: Message, before: Call, content: Content) -> None:
-        described, told = content.description is not None, content.metadata is not None
+        described, told = content.description is not None, content.told
         self._layer.out.append(CallUpdated(held.id, message.method, held.call, described, told, message.raw))
         self._layer.out += stream_events(held.id, before.streams, held.call.streams)
 
@@ -333,6 +354,7 @@ class Calls:
             if action is Action.SEND_BYE:
                 bye = self._send_bye(held, cause)
             elif action is Action.REPORT_END:
+                self._keep_time(held, None)
                 self._layer.out.append(CallEnded(held.id, cause, by, bye, held.call))
             else:
                 for cseq in list(held.unacked):
@@ -340,38 +362,62 @@ class Calls:
                 del self.dialogs[held.id]
 
     def _send_bye(self, held: Dialog, reason: str) -> bytes:
-        branch = "z9hG4bK" + self._new_id()
-        held.local_cseq += 1
-        hop = held.next_hop()
-        host = _bracketed(self._config.host or hop.local[0])
-        fields: list[tuple[str, str | bytes]] = [
-            ("Via", f"SIP/2.0/{hop.protocol.upper()} {host}:{hop.local[1]};branch={branch};rport"),
-            ("Max-Forwards", "70"),
-            *(("Route", route) for route in held.routes),
-            ("From", held.local),
-            ("To", held.remote),
-            ("Call-ID", held.id.call_id),
-            ("CSeq", f"{held.local_cseq} BYE"),
-            ("User-Agent", self._config.agent),
-            ("Reason", f'SIP;cause=200;text="{quotable(reason)}"'),
-        ]
-        data = build_request("BYE", held.remote_target, fields)
-        self._layer.request(data, branch, "BYE", hop, held.id)
+        why = ("Reason", f'SIP;cause=200;text="{quotable(reason)}"')
+        return self._send_own("BYE", held, [("User-Agent", self._config.agent), why])
+
+    def _send_own(self, method: str, held: Dialog, more: Iterable[tuple[str, str | bytes]]) -> bytes:
+        branch, hop = "z9hG4bK" + self._new_id(), held.next_hop()
+        data = in_dialog(method, held, hop, branch, self._config.host, more)
+        self._layer.request(data, branch, method, hop, held.id)
         return data
 
+    # --- the session timer ---
 
-def _refresher(message: Message) -> list[tuple[str, str]]:
-    """For a client that requires session timers: it refreshes, at the interval it asked for (RFC 4028 §9)."""
-    expires = message.headers.get("session-expires")
-    if expires is None or "timer" not in message.headers.tokens("require"):
-        return []
-    return [("Session-Expires", f"{expires.partition(';')[0].strip()};refresher=uac"), ("Require", "timer")]
+    def _time(self, held: Dialog, message: Message) -> list[tuple[str, str]]:
+        """Agree on a session timer, anew at every INVITE and UPDATE; what the 2xx says of it."""
+        timer = session_timer.negotiate(message)
+        self._keep_time(held, timer)
+        return timer.fields(session_timer.tokens(message)) if timer else []
+
+    def _keep_time(self, held: Dialog, timer: SessionTimer | None) -> None:
+        held.timer = timer
+        self._layer.timers.cancel("session", held.id)
+        self._layer.timers.cancel("refresh", held.id)
+        if timer is not None:
+            self._layer.timers.set("session", held.id, self._layer.now + timer.interval)
+            if timer.ours:
+                self._layer.timers.set("refresh", held.id, self._layer.now + timer.interval // 2)
+
+    def timed(self, kind: str, dialog: DialogId) -> None:
+        """Half the interval is over and the refresh is ours; or nobody has refreshed: the call is over."""
+        held = self.dialogs[dialog]
+        if kind == "session":
+            self.act(held, CallEvent.HANG_UP, EXPIRED, "recorder")
+            return
+        fields: list[tuple[str, str | bytes]] = [
+            (
+                "Contact",
+                contact_of(self._config.user, self._config.host or held.transport.local[0], held.transport),
+            ),
+            ("Supported", "siprec, timer"),
+            ("User-Agent", self._config.agent),
+        ]
+        if held.timer is not None:
+            # the refresher of an UPDATE of ours is us: we are its UAC
+            fields.append(("Session-Expires", f"{held.timer.seconds};refresher=uac"))
+        self._send_own("UPDATE", held, fields)
+
+    def refreshed(self, dialog: DialogId, response: Message | None) -> None:
+        """The answer to our refresh, None if none came: a call whose peer does not know it is over."""
+        held = self.dialogs.get(dialog)
+        if held is None or held.timer is None:
+            return
+        if response is None or response.status in (408, 481):
+            self.act(held, CallEvent.HANG_UP, EXPIRED, "recorder")
+        elif response.status < 300:
+            self._keep_time(held, dataclasses.replace(held.timer))
 
 
 def quotable(text: str) -> str:
     """Text fit for a quoted-string in a header, 200 characters at most."""
     return "".join(c if c.isprintable() and c not in '"\\' else " " for c in text)[:200]
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -30,6 +30,8 @@ from memcon.wire.recording import merge
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from memcon.wire.recording import Recording
+    from memcon.wire.session_timer import SessionTimer
     from memcon.wire.sip import Message
 
 MAX_ODDITIES = 200
@@ -126,6 +128,7 @@ class Dialog:
     ports: dict[int, int] = field(default_factory=dict)
     unacked: dict[int, Unacked] = field(default_factory=dict)
     sent_labels: frozenset[str] = frozenset()
+    timer: SessionTimer | None = None
 
     @property
     def open(self) -> bool:
@@ -314,6 +317,10 @@ class Dialog:
         self.mark_held()
         return True
 
+    def take_headers(self, said: Recording) -> None:
+        """Add what headers say of the parties, where no metadata does."""
+        self.change(metadata=merge(self.call.metadata, said))
+
     def mark_held(self) -> None:
         """Hold is a sender that was named and no longer is; a document that never named any says nothing."""
         now = self.call.metadata.labels_with_sender() if self.call.metadata else frozenset()
@@ -355,7 +362,8 @@ def stream_events(
 
 
 def is_recording_session(message: Message, has_metadata: bool) -> bool:
-    """Whether an INVITE comes from a recording client: by Require, Supported, Contact or metadata."""
+    """Whether an INVITE comes from a recording client: by Require, Supported, Contact, metadata, or
+    headers that say as much."""
     # RFC 7866 asks for Require: siprec and +sip.src; AudioCodes and BroadWorks write ";src" only.
     contact = message.contact
     return (

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from memcon.wire import vendors
+
 if TYPE_CHECKING:
     from memcon.wire.address import Address
     from memcon.wire.codec import Codec
@@ -86,6 +88,12 @@ class Call:
     metadata: Recording | None = None
     metadata_raw: bytes = b""
     oddities: tuple[str, ...] = ()
+    header_links: tuple[str, ...] = ()
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Every name of the call that is recorded: how one that came twice is recognised."""
+        return vendors.links(self.header_links, self.metadata)
 
     @property
     def session_ids(self) -> tuple[str, ...]:

@@ -69,13 +69,15 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A media stream by its SDP label."""
+    """A media stream by its SDP label, or by its place in the description."""
 
     id: str
     label: str = ""
     session: str = ""
     mode: str = ""
     associate_time: str = ""
+    mline: int | None = None
+    """Where a client counts media lines instead of labelling them: the m-line, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,13 @@ class Recording:
         """Streams by SDP label; of two with one label the later counts."""
         return {stream.label: stream for stream in self.streams if stream.label}
 
-    def participants_of(self, label: str) -> tuple[Participant, ...]:
-        """Who is said to speak in the stream of that label now; several if mixed, none if not said."""
-        ids = {stream.id for stream in self.streams if stream.label == label and stream.id}
+    def participants_of(self, label: str, mline: int | None = None) -> tuple[Participant, ...]:
+        """Who is said to speak in the stream of that label now; several if mixed, none if not said.
+
+        `mline` finds it where the client counts media lines.
+        """
+        ids = {s.id for s in self.streams if s.id and label and s.label == label}
+        ids |= {s.id for s in self.streams if s.id and s.mline is not None and s.mline == mline}
         senders = {
             link.participant
             for link in self.stream_links
@@ -221,5 +227,9 @@ V = TypeVar("V", Group, Session, Stream, SessionLink)
 
 def _fill(new: V, old: V) -> V:
     """The new value, with what it leaves empty taken from the old one."""
-    gaps = {f.name: getattr(old, f.name) for f in dataclasses.fields(new) if not getattr(new, f.name)}
+    gaps = {
+        f.name: getattr(old, f.name)
+        for f in dataclasses.fields(new)
+        if getattr(new, f.name) in ("", None, ())
+    }
     return dataclasses.replace(new, **gaps)

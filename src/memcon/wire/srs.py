@@ -4,7 +4,9 @@ Sans-IO: messages and the time go in, bytes to send and events come out. One cor
 streams; the owner says by its callbacks which ports are free and what receipt goes into the answer.
 
 Decisions a peer may notice:
-- an INVITE is answered 200 in the same call; so CANCEL always comes too late and is only confirmed;
+- an INVITE is answered 200 in the same call; so CANCEL always comes too late and is only confirmed, and
+  there is no provisional answer to send reliably (100rel is understood and asks nothing of us);
+- a session timer is kept: a call that nobody refreshes ends when it runs out, and its record says so;
 - a plain call (sendrecv) is answered recvonly and recorded as a direct line;
 - an offer without readable lines is still answered; only a body declared as SDP that holds no SDP
   line at all gets 488, because an answer would have to match an offer nobody can read;
@@ -38,13 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from memcon.wire.dialog import Dialog
-    from memcon.wire.transaction import ServerTransaction
+    from memcon.wire.transaction import ClientTransaction, ServerTransaction
 
 __all__ = ["MediaPorts", "RecordingServer", "ServerConfig"]
 
 UNDERSTOOD = frozenset({"siprec", "record-aware", "100rel", "timer"})
 """Option tags that may stand in Require. 100rel asks nothing of a server whose only provisional answer is
-100; timer leaves the refreshing to the client, which the answer then says."""
+100 (RFC 3262 §3); timer is `session_timer`."""
 
 
 class RecordingServer:
@@ -97,8 +99,10 @@ class RecordingServer:
             kind, subject = due
             if kind in ("200", "unacked") and isinstance(subject, tuple):
                 self._calls.expired(kind, *subject)
+            elif kind in ("session", "refresh") and isinstance(subject, DialogId):
+                self._calls.timed(kind, subject)
             elif (client := self._layer.expired(kind, subject)) is not None:
-                self._bye_done(client.dialog)
+                self._own_done(client, None)
         return self._layer.take()
 
     def next_deadline(self) -> int | None:
@@ -198,7 +202,7 @@ class RecordingServer:
             self._with_content(tx, None)
 
     def _options(self, tx: ServerTransaction) -> None:
-        self._layer.respond(tx, 200, fields=[*self._calls.identity(tx.transport), ("Accept", ACCEPT)])
+        self._layer.respond(tx, 200, fields=[*self._calls.identity(tx), ("Accept", ACCEPT)])
 
     def _acceptable(self, tx: ServerTransaction) -> bool:
         """Header inspection (§8.2.2): answers and returns False if the request cannot be served."""
@@ -263,8 +267,13 @@ class RecordingServer:
 
     def _serve(self, tx: ServerTransaction, held: Dialog) -> None:
         method = tx.request.method
-        if method in ("NOTIFY", "PRACK"):
-            self._layer.respond(tx, 481)  # there is no subscription, and no reliable provisional answer
+        if method == "NOTIFY":
+            self._layer.respond(tx, 481)  # there is no subscription
+        elif method == "PRACK":
+            # We send no reliable provisional answer, so this one was made by somebody in between. RFC 3262 §3
+            # wants 481, but a client may take that as the end of the whole call (RFC 5057 §5.1).
+            self._layer.out.append(Oddity(held.id, "PRACK for an answer we never gave", tx.request.raw))
+            self._layer.respond(tx, 200)
         elif method not in ("INVITE", "UPDATE", "INFO", "OPTIONS"):
             self._layer.respond(tx, 405, fields=[("Allow", ALLOW)])
         elif not self._acceptable(tx):
@@ -282,11 +291,14 @@ class RecordingServer:
             return  # not ours, or answered before
         self._layer.out.append(MessageReceived(client.dialog, message.raw, transport))
         if message.status >= 200:
-            self._bye_done(client.dialog)
+            self._own_done(client, message)
 
-    def _bye_done(self, dialog: DialogId) -> None:
-        held = self._calls.dialogs.get(dialog)
-        if held is not None:
+    def _own_done(self, client: ClientTransaction, response: Message | None) -> None:
+        """A request of ours is answered, or was given up."""
+        held = self._calls.dialogs.get(client.dialog)
+        if client.method == "UPDATE":
+            self._calls.refreshed(client.dialog, response)
+        elif held is not None:
             self._calls.act(held, CallEvent.BYE_DONE)
 
 
