@@ -492,3 +492,38 @@ def test_words_of_a_call() -> None:
     )
     assert {"jurgen", "angstrom", "4712345678", "5678", "345678", "a", "example", "desk", "1"} <= found
     assert not found & {"sip", "678"}
+
+
+# --- the same call, recorded twice ---
+
+
+def linked(number: int, *links: str, hours: float = 0) -> list[dict[str, Any]]:
+    call = told(a_call(number))[0]
+    return [call | {"wall": START + int(hours * 3600 * NS), "source_ids": {"links": list(links)}}]
+
+
+def test_recordings_that_share_a_name_are_shown_together(catalogue: Catalogue) -> None:
+    catalogue.apply(linked(1, "session:abcdef", "group:ghijkl"))
+    catalogue.apply(linked(2, "session:abcdef", "group:ghijkl", "session:other-one"))
+    catalogue.apply(linked(3, "session:somebody"))
+    catalogue.apply(linked(4, "session:abcdef", hours=30))  # a name used again another day
+    catalogue.apply(linked(1, "session:abcdef", "group:ghijkl"))  # told twice
+    one = catalogue.call(1)
+    assert one is not None
+    assert [(r.number, r.links) for r in one.related] == [(2, ("group:ghijkl", "session:abcdef"))]
+    two = catalogue.row(2)
+    assert two is not None
+    assert one.related[0].display == two.display
+    three = catalogue.call(3)
+    assert three is not None
+    assert three.related == ()
+
+
+def test_a_name_that_metadata_brings_later_links_too(catalogue: Catalogue) -> None:
+    catalogue.apply(linked(1, "session:abcdef"))
+    catalogue.apply(linked(2))
+    facts = {"type": "metadata", "links": ["session:abcdef"]}
+    catalogue.apply([{"t": "event", "number": 2, "n": 0, "since": 0, "wall": START, "facts": facts}])
+    two = catalogue.call(2)
+    assert two is not None
+    assert [r.number for r in two.related] == [1]

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from memcon.catalogue.numbers import display_number, parse_display
+from memcon.catalogue.related import Related, related_to
 from memcon.catalogue.schema import (
     VERSION,
     beats,
@@ -155,6 +156,7 @@ class CallDetail:
     source_ids: Mapping[str, Any]
     oddities: tuple[str, ...]
     call_root: str | None
+    related: tuple[Related, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +363,7 @@ class Catalogue:
                 source_ids=json.loads(call.source_ids),
                 oddities=(*json.loads(call.oddities), *odd),
                 call_root=call.call_root,
+                related=related_to(db, number, call.start_wall),
             )
 
     def beats_last(self, count: int) -> tuple[BeatRow, ...]:

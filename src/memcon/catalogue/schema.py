@@ -18,7 +18,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 """Kept in `meta`; a catalogue of another version is emptied and has to be rebuilt."""
 
 metadata = MetaData()
@@ -137,6 +137,16 @@ words = Table(
     sqlite_with_rowid=False,
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("link", Text, nullable=False),  # a name of the call that was recorded, its kind before it
+    Column("call", Integer, nullable=False),
+    PrimaryKeyConstraint("link", "call"),
+    Index("links_by_call", "call"),
+    sqlite_with_rowid=False,
+)
+
 instances = Table(
     "instances",
     metadata,
@@ -152,5 +162,5 @@ offs = Table(
     Column("reason", Text, nullable=False),
 )
 
-OF_A_CALL = (parties, streams, events, call_beats, words)
+OF_A_CALL = (parties, streams, events, call_beats, words, links)
 """Tables whose rows belong to one call, by their column `call`."""

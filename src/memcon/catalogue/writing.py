@@ -20,6 +20,7 @@ from memcon.catalogue.schema import (
     calls,
     events,
     instances,
+    links,
     offs,
     parties,
     streams,
@@ -102,6 +103,17 @@ def _call(db: Connection, said: Mapping[str, Any]) -> None:
     _upsert(db, calls, [row], kept=("state",))
     _set_streams(db, number, said.get("streams") or [])
     _set_parties(db, number, said.get("parties") or [], said.get("line"))
+    _add_links(db, number, (said.get("source_ids") or {}).get("links") or [])
+
+
+def _add_links(db: Connection, number: int, told: Sequence[str]) -> None:
+    _upsert_all(db, links, [{"link": str(link), "call": number} for link in told])
+
+
+def _upsert_all(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that are nothing but their key."""
+    if rows:
+        db.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
 def _streams(db: Connection, said: Mapping[str, Any]) -> None:
@@ -153,6 +165,8 @@ def _event(db: Connection, said: Mapping[str, Any]) -> None:
         "facts": dumps(facts),
     }
     _upsert(db, events, [row])
+    if row["type"] == "metadata":
+        _add_links(db, int(said["number"]), facts.get("links") or [])
 
 
 def _beat(db: Connection, said: Mapping[str, Any]) -> None:

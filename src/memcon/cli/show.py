@@ -52,6 +52,7 @@ def detail_json(call: CallDetail) -> dict[str, Any]:
         "events": [{"n": e.n, "since_ns": e.since, "facts": dict(e.facts)} for e in call.events],
         "beats": [{"index": b.index, "first": b.first, "segments": b.segments} for b in call.beats],
         "oddities": list(call.oddities),
+        "related": [{"number": r.number, "call": r.display, "links": list(r.links)} for r in call.related],
         "call_root": call.call_root,
     }
 
@@ -98,6 +99,7 @@ def describe(call: CallDetail) -> list[str]:
     ]
     if call.beats:
         lines.append(f"  beats {call.beats[0].index} to {call.beats[-1].index} of the log")
+    lines += [f"  the same call: {r.display} ({', '.join(r.links)})" for r in call.related]
     lines += [f"  odd: {text}" for text in call.oddities]
     if row.cause is not None:
         lines.append(f"  ended by {WHO.get(row.who or 0)}: {CAUSES.get(row.cause)}")

@@ -116,6 +116,8 @@ class CallPage:
     ended_by: str = ""
     call_root: str = ""
     origin: str = ""
+    related: tuple[tuple[int, str, str], ...] = ()
+    """Other recordings of the same call: number, as it is shown, by what they are known."""
 
 
 @dataclass(frozen=True, slots=True)

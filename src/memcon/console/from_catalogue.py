@@ -94,6 +94,7 @@ class CatalogueRegister:
             ended_by=ended_by(detail.row.cause, detail.row.who),
             call_root=detail.call_root or "",
             origin=read_head(self._home).origin,
+            related=tuple((r.number, r.display, _link_words(r.links)) for r in detail.related),
         )
 
     def status(self, beats: int) -> deps.RecorderStatus:
@@ -228,6 +229,20 @@ _IDS = {
     "request_uri": "Request URI",
 }
 MOST_FACTS = 12
+_LINKS = {
+    "session": "communication session",
+    "group": "group",
+    "sip-session": "SIP session",
+    "refci": "reference of the exchange",
+    "guid": "Cisco GUID",
+    "call": "tracking id",
+}
+
+
+def _link_words(links: Sequence[str]) -> str:
+    """By what two recordings are known to be of one call: `same communication session, same group`."""
+    kinds = dict.fromkeys(link.partition(":")[0] for link in links)
+    return ", ".join(f"same {_LINKS.get(kind, kind)}" for kind in kinds)
 
 
 def _facts(detail: CallDetail) -> tuple[tuple[str, str], ...]:
@@ -236,7 +251,9 @@ def _facts(detail: CallDetail) -> tuple[tuple[str, str], ...]:
     if detail.row.mode:
         rows.append(("Recorded by", {"siprec": "SIPREC (RFC 7866)"}.get(detail.row.mode, detail.row.mode)))
     given = detail.source_ids
-    order = [*(key for key in _IDS if key in given), *sorted(key for key in given if key not in _IDS)]
+    # `links` says the same again, made for comparing
+    others = sorted(key for key in given if key not in _IDS and key != "links")
+    order = [*(key for key in _IDS if key in given), *others]
     for key in order:
         value = given[key]
         text = ", ".join(text_of(one) for one in value) if isinstance(value, list) else text_of(value)
