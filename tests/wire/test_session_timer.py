@@ -162,3 +162,19 @@ def test_the_timer_goes_on_after_a_restart(bench: Bench) -> None:
     again.feed(request("ACK", to_tag=call.dialog.local_tag, branch="z9hG4bKack"))
     again.wait(91 * SECOND)
     assert [ended.cause for ended in again.events(ev.CallEnded)] == [EXPIRED]
+
+
+def test_our_own_requests_count_on_after_a_restart(bench: Bench) -> None:
+    """The answer to an earlier refresh is fed again; a BYE under a CSeq used before would be refused."""
+    call = bench.take_call(more=OURS, ack=False)
+    ok = bench.sent()[1]
+    ack = request("ACK", to_tag=call.dialog.local_tag, branch="z9hG4bKack")
+    bench.feed(ack)
+    bench.wait(46 * SECOND)
+    answered = answer(bench.sent()[0].raw, 200)
+    again = Bench()
+    again.server.restore(call.invite, ok.raw, call.transport, again.now)
+    for message in (ack, answered, answered.replace(b"CSeq: 1 ", b"CSeq: 999999 ")):
+        assert not [o for o in again.feed(message) if isinstance(o, ev.Send)]
+    again.out = again.server.end_call(call.dialog, "done", again.now)
+    assert again.sent()[0].cseq == 2

@@ -47,6 +47,8 @@ ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK"
 ACCEPT = "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed"
 
 
+MAX_OWN_REQUESTS = 100_000
+"""In one call: a refresh every half minute for a month. An answer that counts further is not believed."""
 NO_ACK = "no ACK came"
 EXPIRED = "the session timer ran out"
 """Causes of an end that the recorder made, as `CallEnded.cause` has them."""
@@ -407,6 +409,16 @@ class Calls:
             fields.append(("Session-Expires", f"{held.timer.seconds};refresher=uac"))
         self._send_own("UPDATE", held, fields)
 
+    def answered_before(self, response: Message) -> None:
+        """An answer to a request of ours from before a restart: our next one counts on from there."""
+        dialog = DialogId(response.call_id, response.from_.tag or "", response.to.tag or "")
+        held = self.dialogs.get(dialog)
+        if held is None or not 0 < response.cseq - held.local_cseq < MAX_OWN_REQUESTS:
+            return
+        held.local_cseq = response.cseq
+        if response.cseq_method == "UPDATE" and 200 <= response.status < 300:
+            self._keep_time(held, held.timer)
+
     def refreshed(self, dialog: DialogId, response: Message | None) -> None:
         """The answer to our refresh, None if none came: a call whose peer does not know it is over."""
         held = self.dialogs.get(dialog)
@@ -415,7 +427,7 @@ class Calls:
         if response is None or response.status in (408, 481):
             self.act(held, CallEvent.HANG_UP, EXPIRED, "recorder")
         elif response.status < 300:
-            self._keep_time(held, dataclasses.replace(held.timer))
+            self._keep_time(held, held.timer)
 
 
 def quotable(text: str) -> str:

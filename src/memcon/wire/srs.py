@@ -288,7 +288,8 @@ class RecordingServer:
     def _response(self, message: Message, transport: Transport) -> None:
         client = self._layer.answered(message)
         if client is None:
-            return  # not ours, or answered before
+            self._calls.answered_before(message)  # not ours, answered already, or sent before a restart
+            return
         self._layer.out.append(MessageReceived(client.dialog, message.raw, transport))
         if message.status >= 200:
             self._own_done(client, message)
