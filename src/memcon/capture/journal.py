@@ -1,22 +1,26 @@
 """The journal's writer: everything that arrives goes here first, encrypted, in order (FORMATS §12).
 
 `control` writes a frame at once (a killed process loses nothing the kernel has); `media` collects
-until `commit`. A thread syncs every 200 ms.
+until `commit`. A thread of its own syncs every 200 ms and opens files, so that nobody who writes ever
+waits for either.
 
 When the disk refuses:
 - a frame that could not be written is cut off again and waits in memory; it and those behind it are
-  tried again twice a second, in order, so that the file's frames stay dense;
+  tried again twice a second, in order, so that the file's frames stay dense. Where there is a fallback
+  directory the next file is begun there (`journal_places`);
 - after a failed sync nobody knows what of the file is on the disk. Every frame is therefore kept in
-  memory until a sync has covered it; the file is cut back to what is safe and given up, and the
-  frames that are not go again, byte for byte and under their old numbers, into a new file. A reader
-  that has met a frame before passes over it;
+  memory until a sync has covered it and all files before its own; the files that hold unsafe ones are
+  cut back and given up, and these frames go again, byte for byte and under their old numbers, into a
+  new file. A reader that has met a frame before passes over it;
 - beyond a bound `full` says so: the media loop then leaves packets in the kernel, which counts what
-  it has to drop, and new calls are refused.
+  it has to drop. What calls say of themselves is still taken, up to a second bound: `exhausted`.
+- a `host` record says that it refuses, another that it does no more: beats between them are degraded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -24,7 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from memcon.capture.facts import stamp
 from memcon.capture.journal_file import JournalFile
+from memcon.capture.journal_places import Places
 from memcon.clock import NS
 from memcon.errors import MachineError
 from memcon.record import journal as frames
@@ -32,6 +38,7 @@ from memcon.store.durable import make_dirs, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from memcon.capture.log import Log
     from memcon.capture.receiver import Sweep
@@ -40,10 +47,20 @@ if TYPE_CHECKING:
 
 SYNC_SECONDS = 0.2
 FILE_BYTES = 256 << 20  # a new file after this, so that what is sealed can be removed piece by piece
-MEMORY_BYTES = 64 << 20  # frames kept in memory while the disk refuses; beyond, the kernel buffers
+LEAST_MEMORY, MOST_MEMORY = 64 << 20, 512 << 20
 FRAME_BYTES = 16 << 20  # a media frame is cut here: far below the reader's limit
 RETRY_NS = NS // 2
 LAST_TRIES = 20  # at a stop, one a SYNC_SECONDS: the supervisor waits longer
+
+
+def _memory_bytes() -> int:
+    """A sixteenth of the machine's memory: seconds of a slow disk, and no danger to anything else."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(LEAST_MEMORY, min(whole // 16, MOST_MEMORY))
+
+
+MEMORY_BYTES = _memory_bytes()  # frames kept in memory while the disk refuses; beyond, the kernel buffers
+CONTROL_BYTES = 32 << 20  # and as much more of messages and events, which nothing else would keep
 
 
 class JournalWriter:
@@ -68,12 +85,16 @@ class JournalWriter:
         self._written = 0  # frames written so far; those in _unsafe are the last of them
         self._trouble: MachineError | None = None
         self._retry_at = 0
+        self._open_at = 0
         self._synced_at = clock.monotonic_ns()
-        self._retired: list[JournalFile] = []  # closed by the syncing thread, which may be using them
-        make_dirs(home.journal)
+        self._places = Places(home, clock)
+        self._file: JournalFile | None = None
+        self._leave = False  # the present file's folder has refused, and there is another
+        self._behind: list[JournalFile] = []  # before the present file, in order, with unsafe frames
+        self._retired: list[JournalFile] = []  # given up: cut and closed by the syncing thread
         make_dirs(home.run)
         write_file(home.journal_key(instance), key)
-        self._file: JournalFile | None = self._open(0)
+        self._open_next()  # where the disk refuses even that, frames wait in memory
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._thread.start()
@@ -130,18 +151,18 @@ class JournalWriter:
         self._thread.join()
         pause = threading.Event()
         for _ in range(LAST_TRIES):
-            self._sync()
+            self._attend()
             if not self._backlog and not self._unsafe:
                 break
             pause.wait(SYNC_SECONDS)
             with self._lock:
-                self._retry_at = 0
+                self._retry_at = self._open_at = 0
                 self._flush()
         trouble, waiting = self._trouble, self.waiting
-        for file in (*self._retired, *([self._file] if self._file else [])):
+        for file in (*self._retired, *self._behind, *([self._file] if self._file else [])):
             file.close()
-        self._retired, self._file = [], None
-        if trouble is not None:
+        self._retired, self._behind, self._file = [], [], None
+        if trouble is not None and waiting:
             text = f"{waiting} bytes of the journal are lost: {trouble.message}"
             raise MachineError(text, cure=trouble.cure)
 
@@ -169,11 +190,11 @@ class JournalWriter:
         """Write waiting frames in order, unless the disk has refused just now."""
         if self._trouble is not None and self._clock.monotonic_ns() < self._retry_at:
             return
-        while self._backlog:
+        while self._backlog and self._file is not None:
             try:
-                self._writable().write(self._backlog[0])
+                self._file.write(self._backlog[0])
             except MachineError as error:
-                self._refused(error)
+                self._refused(error, self._file.folder)
                 return
             frame = self._backlog.popleft()
             self._backlog_bytes -= len(frame)
@@ -181,41 +202,28 @@ class JournalWriter:
             self._unsafe_bytes += len(frame)
             self._written += 1
 
-    def _writable(self) -> JournalFile:
-        """The file to write to: a new one after a failure, or when this one has its size."""
-        if self._file is not None and self._file.size > FILE_BYTES:
-            # Before the next file begins, so that a crash of the machine leaves no hole between the two.
-            self._file.sync()
-            self._safe_up_to(self._written)
-            self._retired.append(self._file)
-            self._file = None
-        if self._file is None:
-            self._file = self._open(int.from_bytes(self._backlog[0][8:16], "big"))
-        return self._file
-
-    def _open(self, first_frame: int) -> JournalFile:
-        number = self._next_file
-        wall = self._clock.wall_ns()
-        header = frames.JournalHeader(self.instance, number, first_frame, wall, self._key_id)
-        file = JournalFile(self._home.journal_file(self.instance, number), header.encode())
-        self._next_file = number + 1
-        return file
-
-    def _refused(self, error: MachineError) -> None:
-        """Note why the disk refuses; give the file up if it cannot be trusted any more."""
+    def _refused(self, error: MachineError, folder: Path) -> None:
+        """Note why the disk refuses; give files up that cannot be trusted any more."""
         self._retry_at = self._clock.monotonic_ns() + RETRY_NS
+        self._places.refused(folder)
         if self._trouble is None:
             self._log.error("journal trouble begins", why=str(error))
+            self._say_host(error.message)
         self._trouble = error
-        if self._file is not None and self._file.failed:
-            self._file.cut_unsafe()
-            self._retired.append(self._file)
-            self._file = None
-            self._backlog.extendleft(reversed(self._unsafe))
-            self._backlog_bytes += self._unsafe_bytes
-            self._written -= len(self._unsafe)
-            self._unsafe.clear()
-            self._unsafe_bytes = 0
+        if self._file is not None and (self._file.failed or any(file.failed for file in self._behind)):
+            self._take_back()
+        elif self._file is not None and self._places.other_than(self._file.folder):
+            self._leave = True
+
+    def _take_back(self) -> None:
+        """The frames that no sync has covered wait again, for a new file."""
+        self._retired += [*self._behind, *([self._file] if self._file else [])]
+        self._behind, self._file, self._leave = [], None, False
+        self._backlog.extendleft(reversed(self._unsafe))
+        self._backlog_bytes += self._unsafe_bytes
+        self._written -= len(self._unsafe)
+        self._unsafe.clear()
+        self._unsafe_bytes = 0
 
     def _safe_up_to(self, written: int) -> None:
         """A sync has covered the first `written` frames."""
@@ -223,9 +231,14 @@ class JournalWriter:
             self._unsafe_bytes -= len(self._unsafe.popleft())
         if not self._backlog:
             self._synced_at = self._clock.monotonic_ns()
-            if self._trouble is not None:
+            if self._trouble is not None and self._file is not None and self._places.at_home(self._file):
                 self._trouble = None
                 self._log.info("journal trouble ends")
+                self._say_host("")
+
+    def _say_host(self, trouble: str) -> None:
+        now = stamp(self._clock.wall_ns(), self._clock.monotonic_ns())
+        self.note({"type": "host", "trouble": trouble} | now)
 
     # --- state ---
 
@@ -233,6 +246,11 @@ class JournalWriter:
     def full(self) -> bool:
         """Whether the memory for what the disk has not taken is used up: leave packets in the kernel."""
         return self.waiting > MEMORY_BYTES
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether not even messages can be taken any more: refuse calls, leave SIP in the kernel."""
+        return self.waiting > MEMORY_BYTES + CONTROL_BYTES
 
     @property
     def trouble(self) -> MachineError | None:
@@ -249,31 +267,88 @@ class JournalWriter:
         """How long ago everything written was on the disk."""
         return self._clock.monotonic_ns() - self._synced_at
 
-    # --- syncing ---
+    # --- syncing and opening: in the thread of the journal alone ---
 
     def _sync(self) -> None:
+        """Make everything written so far safe, file by file in their order."""
         with self._lock:
-            file, written = self._file, self._written
+            chain = [*self._behind, *([self._file] if self._file else [])]
+            written = self._written
             retired, self._retired = self._retired, []
         for old in retired:
-            old.close()
-        if file is None:
+            old.give_up()
+        if not chain:
             return
+        at = chain[0]
         try:
-            file.sync()
+            for at in chain:
+                at.sync()
         except MachineError as error:
             with self._lock:
-                if self._file is file:
-                    self._refused(error)
+                if at is self._file or at in self._behind:
+                    self._refused(error, at.folder)
             return
         with self._lock:
-            # A file given up meanwhile took its frames back: this sync says nothing of them.
-            if self._file is file:
+            # Files given up meanwhile took their frames back: this sync says nothing of them.
+            if chain[-1] is self._file or chain[-1] in self._behind:
+                done = [file for file in self._behind if file in chain]
+                self._behind = [file for file in self._behind if file not in chain]
                 self._safe_up_to(written)
+                for file in done:
+                    file.close()
+
+    def _open_next(self) -> None:
+        """Begin a new file where one is due: none is there, this one has its size, or its place is bad."""
+        with self._lock:
+            file = self._file
+            due = file is None or self._leave or file.size > FILE_BYTES or self._places.may_return(file)
+        if not due or self._clock.monotonic_ns() < self._open_at:
+            return
+        folder = self._places.choose()
+        try:
+            fresh = JournalFile(folder)
+        except MachineError as error:
+            self._open_failed(error, folder)
+            return
+        with self._lock:
+            try:
+                self._begin(fresh)
+            except MachineError as error:
+                fresh.discard()
+                self._open_failed(error, folder)
+                return
+            self._flush()
+
+    def _open_failed(self, error: MachineError, folder: Path) -> None:
+        with self._lock:
+            self._open_at = self._clock.monotonic_ns() + RETRY_NS
+            if self._file is None or self._leave:
+                self._refused(error, folder)
+            else:  # the present file is as good as before
+                self._places.refused(folder)
+
+    def _begin(self, fresh: JournalFile) -> None:
+        """From here on `fresh` is written to; what stands before it is complete."""
+        first = int.from_bytes(self._backlog[0][8:16], "big") if self._backlog else self._next_frame
+        number, wall = self._next_file, self._clock.wall_ns()
+        header = frames.JournalHeader(self.instance, number, first, wall, self._key_id).encode()
+        fresh.begin(self._home.journal_file(self.instance, number, fresh.folder), header)
+        if self._file is not None:
+            self._behind.append(self._file)
+        self._file, self._leave, self._next_file = fresh, False, number + 1
+        if self._trouble is not None and not self._places.at_home(fresh):
+            text = f"the journal goes to {fresh.folder}: {self._trouble.message}"
+            self._trouble = MachineError(text, cure=self._trouble.cure)
+            self._log.warning("journal goes to the fallback", folder=str(fresh.folder))
+
+    def _attend(self) -> None:
+        """One round of the thread."""
+        self._sync()
+        self._open_next()
 
     def _sync_loop(self) -> None:
         while not self._stop.wait(SYNC_SECONDS):
-            self._sync()
+            self._attend()
 
 
 def _pieces(sweep: Sweep) -> Iterator[tuple[slice, slice]]:

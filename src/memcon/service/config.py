@@ -60,6 +60,7 @@ class Config:
     vault_fallback: Path | None
     console_host: str
     console_port: int
+    journal_fallback: Path | None = None
 
 
 def _text(value: object) -> str:
@@ -151,6 +152,7 @@ SETTINGS: tuple[Setting, ...] = (
             "a whole number of seconds from 1 to 60, fixed for the life of the log", 10, _period),
     Setting("line", "name", "a name, different for each line", None, _text, True),
     Setting("line", "match", "a SIP URI pattern, * for any text", "*", _text),
+    Setting("journal", "fallback", "a directory used while the journal cannot be written", None, _path),
     Setting("vault", "path", "a directory, from the home directory unless absolute", "vault", _path),
     Setting("vault", "fallback", "a directory used while the vault cannot be written", None, _path),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
@@ -223,7 +225,7 @@ def parse(text: str, home: Path) -> Config:
         if line.name in [other.name for other in lines[:nth]]:
             raise _refuse(text, "line", "name", f"{line.name!r} stands twice", nth)
     host, port = got["console"]["listen"]
-    fallback = got["vault"]["fallback"]
+    fallback, journal = got["vault"]["fallback"], got["journal"]["fallback"]
     return Config(
         got["recorder"]["origin"],
         got["sip"]["listen"],
@@ -235,6 +237,7 @@ def parse(text: str, home: Path) -> Config:
         None if fallback is None else home / fallback,
         host,
         port,
+        None if journal is None else home / journal,
     )
 
 

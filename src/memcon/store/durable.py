@@ -3,7 +3,7 @@
 Expected system calls
     write_file    openat(temporary, O_CREAT|O_TRUNC|O_WRONLY) write fsync close rename fsync(directory)
     AppendFile    openat(O_CREAT|O_APPEND|O_WRONLY) fsync(directory, once, if it was created);
-                  write...; fdatasync
+                  write...; fdatasync; with `named` false the directory is the caller's to sync
     rename_dir    rename fsync(new parent) fsync(old parent)
     make_dirs     mkdir fsync(parent), from the top
 
@@ -162,6 +162,15 @@ def sync_tree(path: Path) -> None:
     fsync_dir(path)
 
 
+def room(path: Path) -> int:
+    """Bytes that this user may still write below a directory; 0 where it is read-only or not there."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return 0
+    return 0 if found.f_flag & os.ST_RDONLY else found.f_bavail * found.f_frsize
+
+
 def set_aside(path: Path, target: Path) -> None:
     """Give a file another name, in place of what has it; nothing is synced: for notices in memory."""
     with machine_errors(path, "renaming"):
@@ -193,14 +202,15 @@ def remove_tree(path: Path) -> None:
 class AppendFile:
     """A file that grows at its end. What was written is durable after `sync` and not before."""
 
-    def __init__(self, path: Path, mode: int = 0o600) -> None:
+    def __init__(self, path: Path, mode: int = 0o600, *, named: bool = True) -> None:
+        """Open or create; `named` false: the name is not for long, so that it need not be synced."""
         self.path = path
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
         with machine_errors(path, "opening"):
             created = not path.exists()
             self._fd = os.open(path, flags | os.O_CREAT, mode)
         self._size = os.fstat(self._fd).st_size
-        if created:
+        if created and named:
             fsync_dir(path.parent)
 
     @property
@@ -221,10 +231,21 @@ class AppendFile:
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes, durably."""
+        self.cut(size)
+        with machine_errors(self.path, "truncating"):
+            os.fsync(self._fd)
+
+    def cut(self, size: int) -> None:
+        """Cut the file to `size` bytes; nothing is synced."""
         with machine_errors(self.path, "truncating"):
             os.ftruncate(self._fd, size)
-            os.fsync(self._fd)
         self._size = size
+
+    def rename(self, target: Path) -> None:
+        """Give the file another name, in place of what has it; the directory is not synced."""
+        with machine_errors(self.path, "renaming"):
+            self.path.replace(target)
+        self.path = target
 
     def close(self) -> None:
         """Close the file; nothing is synced by it."""

@@ -96,14 +96,13 @@ class JournalReader:
     def scan(self) -> None:
         """Take notice of new files and instances."""
         with durable.machine_errors(self._home.journal, "listing"):
-            folder = self._home.journal
-            names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+            folders = [folder for folder in self._home.journal_folders if folder.is_dir()]
+            paths = sorted((p for folder in folders for p in folder.iterdir()), key=lambda p: p.name)
         known = {i.instance: i for i in self.instances}
-        for name in names:
-            match = _NAME.fullmatch(name)
+        for path in paths:
+            match = _NAME.fullmatch(path.name)
             if match is None:
                 continue
-            path = self._home.journal / name
             instance, number = bytes.fromhex(match[1]), int(match[2])
             if instance in known:
                 known[instance].files.setdefault(number, path)
@@ -165,9 +164,12 @@ class JournalReader:
         return None
 
     def _skip_unreadable(self, current: InstanceJournal) -> bool:
-        """Step over a file whose header is damaged, if another follows."""
-        if current.files.get(current.file) not in self._unreadable:
+        """Step over a file whose header is damaged or was never whole, if another follows."""
+        path = current.files.get(current.file)
+        if path is None or not any(n > current.file for n in current.files):
             return False
+        if path not in self._unreadable:  # a power cut took its first bytes
+            self.findings.append(Finding(path.name, "has no whole header"))
         return self._step(current)
 
     def _step(self, current: InstanceJournal) -> bool:

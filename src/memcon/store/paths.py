@@ -28,10 +28,14 @@ def run_directory(root: Path, shared: Path = SHARED_MEMORY) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Every path of one recorder's home; `vault_path` where the vault is, if not in `root`."""
+    """Every path of one recorder's home; `vault_path` where the vault is, if not in `root`.
+
+    `journal_fallback`: where journal files go while `journal` cannot be written.
+    """
 
     root: Path
     vault_path: Path | None = None
+    journal_fallback: Path | None = None
 
     @property
     def config(self) -> Path:
@@ -134,8 +138,13 @@ class Home:
         """The key of one instance's journal files, 32 bytes."""
         return self.run / f"journal-{instance.hex()}.key"
 
-    def journal_file(self, instance: bytes, number: int) -> Path:
-        return self.journal / f"{instance.hex()}-{number:08d}.mcj"
+    def journal_file(self, instance: bytes, number: int, folder: Path | None = None) -> Path:
+        return (folder or self.journal) / f"{instance.hex()}-{number:08d}.mcj"
+
+    @property
+    def journal_folders(self) -> tuple[Path, ...]:
+        """Where journal files may stand."""
+        return (self.journal, self.journal_fallback) if self.journal_fallback else (self.journal,)
 
     def call_key(self, number: int) -> Path:
         """The key of an open call, 32 bytes; gone when the call is sealed."""
