@@ -75,10 +75,11 @@ def read_journal(home: Home, instance: bytes | None = None) -> list[Record]:
         assert (header.instance, header.file_number) == (instance, number)
         assert header.key_id == sha256(key)[:8]
         assert header.first_frame <= due, "a hole between files"
-        first = header.first_frame
+        first = None
         for frame, head, ciphertext in _frames(data):
-            assert frame == first, "a hole in a file"
-            first += 1
+            assert first is None or frame == first, "a hole in a file"
+            assert header.first_frame <= frame <= due, "a hole between files"
+            first = frame + 1
             plaintext = AESGCM(key).decrypt(frames.frame_nonce(frame), ciphertext, instance + head)
             if frame == due:  # one met before stands in a file that was given up: it is the same frame
                 result += frames.decode_records(plaintext)

@@ -306,14 +306,18 @@ def test_a_stream_for_which_no_port_is_left_is_an_oddity_of_the_call(home: Home)
         bench.close()
 
 
-def test_while_the_journal_is_full_new_calls_are_refused(
+def test_a_call_is_answered_until_not_even_its_messages_can_be_kept(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(JournalWriter, "full", property(lambda _: True))
+    assert bench.receive(sip(body=sdp("x"), call_id="zero", branch="z9hG4bK0"))[-1].startswith(
+        b"SIP/2.0 200 "
+    )
+    monkeypatch.setattr(JournalWriter, "exhausted", property(lambda _: True))
     sent = bench.receive(sip(body=sdp("x")))
     assert sent[-1].startswith(b"SIP/2.0 503 ")
     assert bench.lines.events("call refused")[0]["why"] == "the journal takes no more"
-    assert controls(bench.records()) == []
+    assert [c.facts["key"] for c in controls(bench.records(), "call")] == ["1"]
 
 
 def test_ports_of_a_message_that_came_to_nothing_go_back(bench: Bench) -> None:

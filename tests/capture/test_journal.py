@@ -15,18 +15,19 @@ import pytest
 from tests.capture.kit import Lines, controls, frame_heads, packets, read_journal, sweep_of
 
 from memcon.capture import journal as writing
+from memcon.capture import journal_file, journal_places
 from memcon.capture.journal import JournalWriter
 from memcon.capture.log import Log
 from memcon.clock import NS, ManualClock, SystemClock
 from memcon.errors import MachineError
 from memcon.record import journal as frames
 from memcon.store.durable import AppendFile
+from memcon.store.journal_reader import JournalReader
+from memcon.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from memcon.store.paths import Home
 
 INSTANCE = bytes(range(16))
 KEY = bytes(range(32))
@@ -41,11 +42,12 @@ class Disk:
         self.partly = 0  # bytes that a failing write leaves behind
         self.sync: str | None = None
         self.truncate: str | None = None
+        self.only: Path | None = None  # the folder that refuses, if not all do
         self.syncs: list[Path] = []
-        write, sync, truncate = AppendFile.write, AppendFile.sync, AppendFile.truncate
+        write, sync, truncate = AppendFile.write, AppendFile.sync, AppendFile.cut
 
         def fake_write(file: AppendFile, data: bytes) -> None:
-            if self.write:
+            if self.write and self.only in (None, file.path.parent):
                 os.write(file._fd, bytes(data)[: self.partly])
                 raise MachineError(self.write, cure="wait")
             write(file, data)
@@ -63,7 +65,7 @@ class Disk:
 
         monkeypatch.setattr(AppendFile, "write", fake_write)
         monkeypatch.setattr(AppendFile, "sync", fake_sync)
-        monkeypatch.setattr(AppendFile, "truncate", fake_truncate)
+        monkeypatch.setattr(AppendFile, "cut", fake_truncate)
 
 
 @pytest.fixture
@@ -87,6 +89,17 @@ def writer(home: Home, clock: ManualClock, lines: Lines) -> Iterator[JournalWrit
     made = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, lines))
     yield made
     made._stop.set()
+
+
+@pytest.fixture
+def turned(home: Home, clock: ManualClock, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> JournalWriter:
+    """A writer whose thread is turned by hand: `_attend`."""
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 60)
+    made = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, lines))
+    made._stop.set()
+    made._thread.join()
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 0.01)
+    return made
 
 
 def say(writer: JournalWriter, *numbers: int) -> None:
@@ -183,11 +196,13 @@ def test_threads_write_at_once(home: Home, writer: JournalWriter) -> None:
 
 
 def test_a_new_file_begins_when_one_has_its_size(
-    home: Home, writer: JournalWriter, monkeypatch: pytest.MonkeyPatch
+    home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "FILE_BYTES", 500)
-    say(writer, *range(40))
-    writer.stop(STOP)
+    for n in range(40):
+        say(turned, n)
+        turned._attend()
+    turned.stop(STOP)
     files = sorted(home.journal.iterdir())
     assert len(files) > 3
     assert said(home) == list(range(40))
@@ -195,20 +210,37 @@ def test_a_new_file_begins_when_one_has_its_size(
     assert [n for each in heads for n in each] == list(range(41))  # no frame twice
 
 
-def test_a_file_is_synced_before_the_next_begins(
-    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+def test_a_file_is_safe_before_anything_in_the_next_is(
+    home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "SYNC_SECONDS", 60)
     disk = Disk(monkeypatch)
-    writer = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, Lines()))
     monkeypatch.setattr(writing, "FILE_BYTES", 64)
-    disk.syncs.clear()
-    say(writer, 1)  # beyond the size now
+    say(turned, 1)
+    turned._open_next()
+    say(turned, 2)  # nobody who writes has waited for the disk
     assert disk.syncs == []
-    say(writer, 2)
-    first, second = home.journal_file(INSTANCE, 0), home.journal_file(INSTANCE, 1)
-    assert disk.syncs == [first, second]  # what the first holds, then the header of the second
-    writer._stop.set()
+    assert turned.waiting > 0
+    turned._sync()
+    assert disk.syncs == [home.journal_file(INSTANCE, 0), home.journal_file(INSTANCE, 1)]
+    assert turned.waiting == 0
+    turned.stop(STOP)
+    assert said(home) == [1, 2]
+
+
+def test_a_name_is_synced_before_its_frames_are_called_safe(
+    home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise MachineError("input/output error")
+
+    say(turned, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_file, "fsync_dir", refuse)
+        turned._attend()
+        assert turned.waiting > 0
+    turned.stop(STOP)
+    assert said(home) == [1]
+    assert turned.waiting == 0
 
 
 # --- a disk that refuses ---
@@ -260,7 +292,7 @@ def test_after_a_failed_sync_the_frames_go_again_into_a_new_file(
     disk.sync = "input/output error"
     say(writer, 3, 4)
     wait_for(lambda: writer.trouble is not None)
-    assert home.journal_file(INSTANCE, 0).stat().st_size == safe
+    wait_for(lambda: home.journal_file(INSTANCE, 0).stat().st_size == safe)
     disk.sync = None
     clock.advance(NS)
     say(writer, 5)
@@ -292,6 +324,7 @@ def test_frames_that_could_not_be_cut_off_are_the_same_in_both_files(
     disk.sync = disk.truncate = "input/output error"
     say(writer, 1, 2)
     wait_for(lambda: writer.trouble is not None)
+    wait_for(lambda: not writer._retired)
     disk.sync = disk.truncate = None
     clock.advance(NS)
     say(writer, 3)
@@ -303,43 +336,167 @@ def test_frames_that_could_not_be_cut_off_are_the_same_in_both_files(
     assert said(home) == [1, 2, 3]
 
 
-def test_a_failed_sync_at_rotation_gives_the_file_up(
-    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_sync_behind_a_new_file_gives_both_up(
+    home: Home, turned: JournalWriter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    say(turned, 1)
+    turned._attend()
+    say(turned, 2)
+    monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    turned._open_next()
+    monkeypatch.setattr(writing, "FILE_BYTES", 1 << 20)
+    say(turned, 3)
+    disk.sync = "input/output error"
+    turned._attend()
+    disk.sync = None
+    clock.advance(NS)
+    turned._attend()  # cut back and closed, and a third begun
+    assert said(home) == [1, 2, 3]
+    assert [frame_heads(home.journal_file(INSTANCE, n)) for n in range(3)] == [[0], [], [1, 2]]
+    turned._attend()
+    assert turned.waiting == 0
+    turned.stop(STOP)
+
+
+def test_a_file_that_cannot_be_begun_leaves_nothing_of_its_name(
+    home: Home, turned: JournalWriter, clock: ManualClock, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    say(turned, 1)
+    monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    disk.write, disk.partly = "no space left", 30
+    turned._attend()
+    assert [path.name for path in home.journal.iterdir()] == [home.journal_file(INSTANCE, 0).name]
+    assert turned.trouble is None  # the present file is as good as before
+    disk.write = None
+    clock.advance(NS)
+    turned._attend()
+    say(turned, 2)
+    assert frame_heads(home.journal_file(INSTANCE, 1)) == [1]
+    turned.stop(STOP)
+    assert said(home) == [1, 2]
+    assert lines.events() == []
+
+
+def test_what_a_crash_left_under_the_hidden_name_is_overwritten(
+    home: Home, clock: ManualClock, lines: Lines
+) -> None:
+    home.journal.mkdir(parents=True)
+    (home.journal / journal_file.HIDDEN).write_bytes(b"half a header")
+    writer = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, lines))
+    writer.stop(STOP)
+    assert isinstance(read_journal(home)[-1], frames.Stop)
+
+
+def test_an_instance_begins_while_the_disk_refuses_and_nothing_is_lost(
+    home: Home, clock: ManualClock, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    disk.write = "no space left"
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 60)
+    writer = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, lines))
+    assert "no space left" in str(writer.trouble)
+    say(writer, 1, 2)
+    disk.write = None
+    clock.advance(NS)
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 0.01)
+    writer.stop(STOP)
+    assert said(home) == [1, 2]
+
+
+def test_slots_of_trouble_are_told_by_host_records(
+    home: Home, writer: JournalWriter, disk: Disk, clock: ManualClock
+) -> None:
+    disk.write = "no space left"
+    say(writer, 1)
+    disk.write = None
+    clock.advance(NS)
+    say(writer, 2)
+    wait_for(lambda: writer.trouble is None)
+    writer.stop(STOP)
+    assert [c.facts["trouble"] for c in controls(read_journal(home), "host")] == ["no space left", ""]
+
+
+# --- a fallback directory ---
+
+
+@pytest.fixture
+def two(tmp_path: Path, home: Home) -> Home:
+    return Home(home.root, journal_fallback=tmp_path / "spare")
+
+
+def both(home: Home) -> list[int]:
+    """What was said, over both folders, read as sealing reads it."""
+    reader = JournalReader(home)
+    reader.scan()
+    found: list[int] = []
+    while frame := reader.read():
+        records = frames.decode_records(frame.plaintext)
+        found += [int(c.facts["n"]) for c in controls(list(records), "sip")]
+    assert reader.findings == []
+    reader.close()
+    return found
+
+
+def test_the_journal_goes_to_the_fallback_and_comes_home(
+    two: Home, clock: ManualClock, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "SYNC_SECONDS", 60)
     disk = Disk(monkeypatch)
-    writer = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, Lines()))
-    monkeypatch.setattr(writing, "FILE_BYTES", 64)
-    say(writer, 1)
-    disk.sync = "input/output error"
-    say(writer, 2)
-    assert writer.trouble is not None
-    disk.sync = None
-    clock.advance(NS)
-    say(writer, 3)
-    assert said(home) == [1, 2, 3]
-    assert frame_heads(home.journal_file(INSTANCE, 0)) == []
-    monkeypatch.setattr(writing, "SYNC_SECONDS", 0.01)
+    disk.only = two.journal
+    writer = JournalWriter(two, clock, INSTANCE, KEY, Log(clock, lines))
     writer._stop.set()
-
-
-def test_a_file_that_cannot_be_begun_is_begun_again_under_its_number(
-    home: Home, writer: JournalWriter, disk: Disk, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    writer._thread.join()
     say(writer, 1)
-    monkeypatch.setattr(writing, "FILE_BYTES", 64)
-    disk.write, disk.partly = "no space left", 30
+    disk.write, disk.partly = "no space left", 9
     say(writer, 2)
-    assert home.journal_file(INSTANCE, 1).stat().st_size == 0  # a reader waits for its header
-    disk.truncate = "input/output error"
-    clock.advance(NS)
+    writer._attend()
     say(writer, 3)
-    assert home.journal_file(INSTANCE, 1).stat().st_size == 30
-    disk.write = disk.truncate = None
-    clock.advance(NS)
+    assert frame_heads(two.journal_file(INSTANCE, 1, two.journal_fallback)) == [1, 2]
+    writer._attend()
+    assert writer.waiting == 0
+    assert "goes to" in str(writer.trouble)
+    clock.advance(5 * NS)
+    writer._attend()
+    assert not two.journal_file(INSTANCE, 2).exists()  # not so soon
+    disk.write = None
+    monkeypatch.setattr(journal_places, "room", lambda _: 0)
+    clock.advance(20 * NS)
+    writer._attend()
+    assert not two.journal_file(INSTANCE, 2).exists()  # no room there yet
+    monkeypatch.setattr(journal_places, "room", lambda _: 1 << 30)
+    writer._attend()
     say(writer, 4)
-    assert said(home) == [1, 2, 3, 4]
+    writer._attend()
+    assert writer.trouble is None
+    assert two.journal_file(INSTANCE, 2).exists()
     writer.stop(STOP)
+    assert both(two) == [1, 2, 3, 4]
+    names = ["journal trouble begins", "journal goes to the fallback", "journal trouble ends"]
+    assert [line["event"] for line in lines.events()] == names
+
+
+def test_where_both_folders_refuse_each_is_tried_again(
+    two: Home, clock: ManualClock, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 60)
+    disk = Disk(monkeypatch)
+    writer = JournalWriter(two, clock, INSTANCE, KEY, Log(clock, lines))
+    writer._stop.set()
+    writer._thread.join()
+    disk.write = "no space left"
+    for n in range(6):
+        say(writer, n)
+        writer._attend()
+        clock.advance(NS)
+    disk.only, disk.write = two.journal, "no space left"
+    writer._attend()
+    clock.advance(NS)
+    writer._attend()
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 0.01)
+    writer.stop(STOP)
+    assert both(two) == list(range(6))
 
 
 def test_full_when_the_memory_is_used_up_and_not_when_the_disk_is_back(
@@ -389,6 +546,7 @@ def test_syncing_is_five_times_a_second_and_only_when_there_is_something(
     home: Home, clock: ManualClock, disk: Disk
 ) -> None:
     writer = JournalWriter(home, clock, INSTANCE, KEY, Log(clock, Lines()))
+    wait_for(lambda: disk.syncs != [])  # the header
     disk.syncs.clear()
     time.sleep(0.1)
     assert disk.syncs == []

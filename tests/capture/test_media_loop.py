@@ -200,6 +200,25 @@ def test_while_the_journal_is_full_packets_stay_in_the_kernel(
     assert bench.loop.drops == 50 - kept  # of closed streams too
 
 
+def test_what_a_call_leaves_behind_while_the_journal_is_full_is_counted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock = bench.bound()
+    bench.add(1, sock)
+    bench.loop.turn()
+    for _ in range(3):
+        bench.send(sock, b"unkept")
+    bench.remove(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalWriter, "full", property(lambda _: True))
+        bench.loop.turn()
+    records = bench.records()
+    assert packets(records) == []
+    assert events(records)[-1] == {"type": "loss", "stream": 1, "layer": "journal", "count": 3}
+    assert controls(records)[-1].facts["type"] == "end"
+    assert bench.loop.lost == 3
+
+
 def test_drops_are_said_once_a_second_and_when_they_change(bench: Bench) -> None:
     sock = bench.bound(buffer=2304)
     bench.add(1, sock)

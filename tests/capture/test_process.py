@@ -178,7 +178,7 @@ def test_the_status_says_how_it_is(home: Home) -> None:
             assert (status["calls_started"], status["calls_refused"], status["defects"]) == (1, 0, 0)
             assert (status["tcp_connections"], status["streams"], status["packets"]) == (1, 4, 0)
             assert status["losses"] == {
-                "kernel_drops": 0, "socket_errors": 0, "sockets_broken": 0, "truncated": 0,
+                "kernel_drops": 0, "journal": 0, "socket_errors": 0, "sockets_broken": 0, "truncated": 0,
             }  # fmt: skip
             assert 0 < status["last_sweep_s"] < 5
             assert 0 <= status["journal_lag_s"] < 5

@@ -337,6 +337,7 @@ def test_while_the_journal_is_full_nothing_is_read(home: Home, monkeypatch: pyte
             await _connections(server)
             now = SystemClock().monotonic_ns()
             with monkeypatch.context() as patch:
+                patch.setattr(JournalWriter, "exhausted", property(lambda _: True))
                 patch.setattr(JournalWriter, "full", property(lambda _: True))
                 await until(lambda: server.capture._sip.paused)
                 await one.put(one.client.invite(now))

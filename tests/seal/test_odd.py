@@ -500,3 +500,37 @@ def test_no_leaf_covers_a_second_that_ended_after_its_slot(world: World) -> None
         ended = ((leaf.slot + 1) * PERIOD_MS * 1_000_000 - start.start_wall) // NS
         assert leaf.first_segment + leaf.segments <= ended
     assert len(leaves) == 2
+
+
+def test_a_file_without_a_whole_header_is_stepped_over_when_another_follows(world: World) -> None:
+    """What a power cut leaves of a file whose name alone had reached the disk."""
+    capture = world.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.talk((10,), 1)
+    world.run(capture.frames)
+    world.home.journal_file(capture.instance, 1).write_bytes(b"mcj")
+    capture.frames.clear()
+    capture.file = 1
+    capture.rotate()
+    capture.talk((10,), 1, first=50)
+    capture.end("a")
+    capture.talk((), 3)
+    sealer = world.run(capture.frames)
+    assert [f.text for f in sealer.findings] == ["has no whole header"]
+    assert len(read_call(world, 1).packets(0)) == 100
+
+
+def test_beats_while_the_machine_refuses_are_degraded(world: World) -> None:
+    capture = world.capture()
+    capture.start()
+    capture.talk((), 4.1)
+    capture.control("host", trouble="no space left")
+    capture.control("host", trouble="")
+    capture.talk((), 2)
+    capture.control("host", trouble="no space left")
+    capture.talk((), 4)
+    capture.control("host", trouble="")
+    capture.talk((), 4)
+    world.run(capture.frames)
+    assert [int(b.state) for b in world.beats()[2:]] == [1, 1, 2, 2, 2, 2, 1]

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.running import wait
 from tests.seal.reading import read_call
 
-from memcon.errors import FormatError, LocalError
+from memcon.errors import FormatError, LocalError, MachineError
+from memcon.seal import process
 from memcon.seal.notes import submit_note
 from memcon.seal.process import run_seal
 from memcon.seal.sealer import Sealer
+from memcon.store import durable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.seal.synthetic import World
 
 
@@ -53,6 +58,65 @@ def test_the_process_waits_for_more(world: World) -> None:
     thread.join(20)
     assert not thread.is_alive()
     assert json.loads(world.home.status("seal").read_bytes())["open"] == 0
+
+
+class Lines:
+    """What an operator reads."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, object]]] = []
+
+    def info(self, event: str, **fields: object) -> None:
+        self.said.append((event, fields))
+
+    error = info
+
+
+def test_a_disk_that_refuses_is_told_and_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = world.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.talk((10,), 5)
+    capture.stop()
+    for frame in capture.frames:
+        world.put(frame)
+    left = [4]
+    write = durable.write_file
+
+    def full(path: Path, data: bytes, *args: Any, **keys: Any) -> None:
+        if path.name == "checkpoint" and left[0]:
+            left[0] -= 1
+            raise MachineError("no space left", cure="Free some")
+        write(path, data, *args, **keys)
+
+    monkeypatch.setattr(durable, "write_file", full)
+    monkeypatch.setattr(process, "RETRY_SECONDS", (0.05,))
+    stop, lines = threading.Event(), Lines()
+    thread = threading.Thread(target=run_seal, args=(world.home, stop, world.clock, lines))
+    thread.start()
+    wait(lambda: len(lines.said) == 2)
+    stop.set()
+    thread.join(20)
+    assert [event for event, _ in lines.said] == ["sealing trouble begins", "sealing trouble ends"]
+    assert lines.said[0][1]["why"] == "no space left. Free some"
+    assert len(read_call(world, 1).packets(0)) == 250
+    assert world.beats()[-1].state == 4
+
+
+def test_told_to_stop_while_the_disk_refuses_it_gives_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MachineError("no space left")
+
+    monkeypatch.setattr(Sealer, "step", full)
+    monkeypatch.setattr(process, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(process, "LINGER_NS", 50_000_000)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(MachineError, match="no space left"):
+        run_seal(world.home, stop)
+    assert json.loads(world.home.status("seal").read_bytes())["trouble"] == "no space left"
 
 
 def test_without_its_slot_records_a_log_is_not_continued(world: World) -> None:

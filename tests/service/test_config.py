@@ -45,11 +45,14 @@ def test_lines_and_fallback() -> None:
     text = (
         MINIMAL
         + '[[line]]\nname = "pm"\nmatch = "sip:pm@*"\n[[line]]\nname = "rest"\n'
-        + '[vault]\nfallback = "/mnt/two"\n'
+        + '[vault]\nfallback = "/mnt/two"\n[journal]\nfallback = "spare"\n'
     )
     config = parse(text, HOME)
     assert config.lines == (Line("pm", "sip:pm@*"), Line("rest", "*"))
     assert config.vault_fallback == Path("/mnt/two")
+    assert config.journal_fallback is not None
+    assert config.journal_fallback.name == "spare"
+    assert config.journal_fallback.is_absolute()
 
 
 def test_ipv6_listen() -> None:

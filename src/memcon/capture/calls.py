@@ -132,8 +132,11 @@ class Recorder:
     # --- what the server core asks ---
 
     def allocate(self, dialog: ev.DialogId, count: int) -> Sequence[int] | None:
-        """Ports for `count` m-lines; None when none are left, or when what they receive could not be kept."""
-        if self.stopping or self._journal.full:
+        """Ports for `count` m-lines; None when none are left, or not even the call's messages could be kept.
+
+        While only audio has to wait a call is answered all the same: what is lost of it is counted.
+        """
+        if self.stopping or self._journal.exhausted:
             self._no_port = "stopping" if self.stopping else "the journal takes no more"
             return None
         self.settle()

@@ -219,6 +219,7 @@ class JournalWriter:
         """The frames that no sync has covered wait again, for a new file."""
         self._retired += [*self._behind, *([self._file] if self._file else [])]
         self._behind, self._file, self._leave = [], None, False
+        self._open_at = self._retry_at
         self._backlog.extendleft(reversed(self._unsafe))
         self._backlog_bytes += self._unsafe_bytes
         self._written -= len(self._unsafe)
@@ -329,13 +330,15 @@ class JournalWriter:
 
     def _begin(self, fresh: JournalFile) -> None:
         """From here on `fresh` is written to; what stands before it is complete."""
-        first = int.from_bytes(self._backlog[0][8:16], "big") if self._backlog else self._next_frame
+        # Were the files before it to fail, their frames would come after it: it must not claim a later one.
+        first = self._written - len(self._unsafe)
         number, wall = self._next_file, self._clock.wall_ns()
         header = frames.JournalHeader(self.instance, number, first, wall, self._key_id).encode()
         fresh.begin(self._home.journal_file(self.instance, number, fresh.folder), header)
         if self._file is not None:
             self._behind.append(self._file)
         self._file, self._leave, self._next_file = fresh, False, number + 1
+        self._retry_at = 0
         if self._trouble is not None and not self._places.at_home(fresh):
             text = f"the journal goes to {fresh.folder}: {self._trouble.message}"
             self._trouble = MachineError(text, cure=self._trouble.cure)

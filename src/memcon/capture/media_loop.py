@@ -97,6 +97,7 @@ class MediaLoop(threading.Thread):
         self._holds_lock = threading.Lock()
         self._next_hold = 0
         self.packets = 0
+        self.lost = 0  # packets read and not kept, for want of room in the journal
         self.sweep_ns = 0  # how long the last turn took, journal included
         self.ended = threading.Event()  # set early means: the thread died, the process must too
 
@@ -171,6 +172,14 @@ class MediaLoop(threading.Thread):
         for _, handle, address in sweep.sources:
             self._source(self._streams[handle], address, sweep)
 
+    def _lose(self, stream: _Stream, rest: Sweep) -> None:
+        """What a socket held when its call ended while the journal can take no more: counted, not kept."""
+        count = len(rest.stream)
+        self.lost += count
+        if count:
+            facts = {"type": "loss", "stream": stream.owner.stream, "layer": "journal", "count": count}
+            self._note(stream.owner.key, facts, rest.wall_ns, rest.monotonic_ns)
+
     def _source(self, stream: _Stream, address: bytes, sweep: Sweep) -> None:
         stream.sources += 1
         if stream.sources > MAX_SOURCES:
@@ -224,7 +233,11 @@ class MediaLoop(threading.Thread):
         packets = 0
         try:
             for handle in handles:
-                self._keep(self._receiver.remove(handle))
+                rest = self._receiver.remove(handle)
+                if self._journal.full:
+                    self._lose(self._streams[handle], rest)
+                else:
+                    self._keep(rest)
                 packets += self._streams.pop(handle).packets
             drops = {handle: n for handle, n in self._receiver.drops(handles).items() if n}
             counts = {str(handle): n for handle, n in drops.items()}

@@ -101,7 +101,7 @@ class Capture:
             while not stop.is_set() and not self._media.ended.is_set():
                 self._say()
                 self._recorder.settle()
-                self._sip.tidy(full=self._journal.full)
+                self._sip.tidy(full=self._journal.exhausted)
                 try:
                     await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
                 except TimeoutError:
@@ -167,6 +167,7 @@ class Capture:
             "last_sweep_s": self._media.sweep_ns / NS,
             "losses": {
                 "kernel_drops": self._media.drops,
+                "journal": self._media.lost,
                 "socket_errors": self._receiver.socket_errors,
                 "sockets_broken": len(self._receiver.broken),
                 "truncated": self._receiver.truncated,

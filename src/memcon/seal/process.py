@@ -1,41 +1,109 @@
-"""The sealing process: one sealer, stepped until it is told to stop."""
+"""The sealing process: one sealer, stepped until it is told to stop; a new one when the disk has refused.
+
+A disk that is full, read-only or broken ends the sealer, not the process: what it could not do stands
+in the journal, and the next sealer takes up what is on the disk. Beats made then are flagged late.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
 
 from memcon.clock import NS, SystemClock
+from memcon.errors import MachineError
 from memcon.seal.sealer import Sealer
+from memcon.store.durable import write_file
 
 if TYPE_CHECKING:
-    import threading
-
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
 IDLE_SECONDS = 0.02
 LINGER_NS = 10 * NS
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Between a refusal and the next sealer, which reads the journal of all open calls again."""
 
 
-def run_seal(home: Home, stop: threading.Event, clock: Clock | None = None) -> None:
+class Log(Protocol):
+    """Where an operator reads of trouble and its end."""
+
+    def info(self, event: str, **fields: object) -> None: ...
+
+    def error(self, event: str, **fields: object) -> None: ...
+
+
+class _Seal:
+    """One run of the process."""
+
+    def __init__(self, home: Home, stop: threading.Event, clock: Clock, log: Log | None) -> None:
+        self._home = home
+        self._stop = stop
+        self._clock = clock
+        self._log = log
+        self._asked: int | None = None
+        self._failures = 0
+
+    def run(self) -> None:
+        while True:
+            try:
+                self._seal()
+            except MachineError as error:
+                self._refused(error)
+                if self._over():
+                    raise
+            else:
+                return
+
+    def _seal(self) -> None:
+        """Seal until told to stop. Raises MachineError where the disk refuses."""
+        sealer = Sealer(self._home, self._clock)
+        try:
+            sealer.say()
+            first = sealer.last_beat.index
+            while True:
+                did = sealer.step()
+                if sealer.last_beat.index > first:
+                    self._well()
+                if self._stop.is_set():
+                    if self._over() or not did:
+                        return
+                elif not did:
+                    self._stop.wait(IDLE_SECONDS)
+        finally:
+            sealer.close()
+
+    def _over(self) -> bool:
+        """Whether it was told to stop so long ago that the rest has to wait for the next start."""
+        if not self._stop.is_set():
+            return False
+        now = self._clock.monotonic_ns()
+        self._asked = now if self._asked is None else self._asked
+        return now - self._asked > LINGER_NS
+
+    def _refused(self, error: MachineError) -> None:
+        if not self._failures and self._log is not None:
+            self._log.error("sealing trouble begins", why=str(error))
+        said = {"pid": os.getpid(), "wall": self._clock.wall_ns(), "trouble": str(error)}
+        with contextlib.suppress(MachineError):  # a notice; the run directory may be the one that is full
+            write_file(self._home.status("seal"), json.dumps(said).encode(), durable=False)
+        wait = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+        (threading.Event() if self._stop.is_set() else self._stop).wait(wait)
+
+    def _well(self) -> None:
+        """A beat stands in the log: the disk takes them again."""
+        if self._failures and self._log is not None:
+            self._log.info("sealing trouble ends", after=self._failures)
+        self._failures = 0
+
+
+def run_seal(home: Home, stop: threading.Event, clock: Clock | None = None, log: Log | None = None) -> None:
     """Seal what the journals of `home` say until `stop` is set and nothing is left to read.
 
-    Raises MachineError where the disk refuses; whoever supervises starts a new process then, which
-    takes up what is on the disk. After `stop` the rest of the journal is still sealed, for 10 s at
-    most: capture should have written its stop record by then.
+    After `stop` the rest of the journal is still sealed, for 10 s at most: capture should have written
+    its stop record by then. Raises MachineError only where the disk refuses until that time is over.
     """
-    clock = clock or SystemClock()
-    sealer = Sealer(home, clock)
-    sealer.say()
-    asked: int | None = None
-    try:
-        while True:
-            did = sealer.step()
-            if stop.is_set():
-                asked = clock.monotonic_ns() if asked is None else asked
-                if not did or clock.monotonic_ns() - asked > LINGER_NS:
-                    return
-            elif not did:
-                stop.wait(IDLE_SECONDS)
-    finally:
-        sealer.close()
+    _Seal(home, stop, clock or SystemClock(), log).run()

@@ -13,7 +13,8 @@ When a slot closes
       known), at once where none exists (state 4 after genesis or a stop: still declared off; 2
       after an instance that went without a word). Slots missed that way are missing for good.
 
-A beat is in state 1 where the instance ran from the slot's start, otherwise 2. Leaves and beats made
+A beat is in state 1 where the instance ran from the slot's start and no `host` record speaks of trouble
+in it, otherwise 2. Leaves and beats made
 later than one period after their slot's end carry the late flag. A difference between the clocks
 that jumps by more than half a second is a clock step: the beats it skips are made at once, flagged.
 """
@@ -75,6 +76,10 @@ class _Instance:
     """The latest monotonic time that was believed."""
     stopped: bool = False
     stepped: bool = False
+    trouble: bool = False
+    """The machine refuses to keep what comes in, as capture says."""
+    troubled: bool = False
+    """It did so in the slot that closes next."""
 
 
 class Sealer:
@@ -245,6 +250,10 @@ class Sealer:
         if kind == "start":
             self._start(control)
             return
+        if kind == "host":
+            instance.trouble = bool(controls.Fields(control.facts, "host record").text("trouble"))
+            instance.troubled |= instance.trouble
+            return
         opened = self._desk.control(kind, control)
         if opened is not None:
             self._files.opened(instance.id, opened.number)
@@ -402,7 +411,7 @@ class Sealer:
             leaves[opened.lane] = opened.make_leaf(slot, index, own, slot_end, frozen=frozen, final=final)
         notes = self._place_notes(slot, index, leaves)
         leaves[0] = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), notes).encode()
-        ran = instance is not None and instance.started <= slot * period
+        ran = instance is not None and instance.started <= slot * period and not instance.troubled
         published = self._sequencer.publish(
             slot,
             leaves,
@@ -412,6 +421,8 @@ class Sealer:
             config_root=self._config_root,
             statement=statement,
         )
+        if instance is not None:
+            instance.troubled = instance.trouble
         self._notes.sealed()
         self._tell_beat(published.beat, published.made, published.published)
         self.timings = [*self.timings[-999:], published.elapsed]

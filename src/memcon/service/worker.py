@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from memcon.capture.calls import ReceiptKey, Settings
+from memcon.capture.log import Log
 from memcon.capture.process import CaptureSettings, run_capture
 from memcon.capture.server import Endpoint
 from memcon.clock import SystemClock
@@ -61,14 +62,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("role", choices=("capture", "seal", "office"))
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
-    home = Home(args.home)
+    home, clock = Home(args.home), SystemClock()
     try:
+        home = Home(args.home, journal_fallback=configuration.load(home.config).journal_fallback)
         if args.role == "capture":
-            run_capture(home, capture_settings(home), SystemClock())
+            run_capture(home, capture_settings(home), clock)
         elif args.role == "seal":
-            run_seal(home, _stop_event())
+            run_seal(home, _stop_event(), clock, Log(clock))
         else:
-            run_office(home, configuration.load(home.config), SystemClock())
+            run_office(home, configuration.load(home.config), clock)
     except MemconError as error:
         sys.stderr.write(f"memcon {args.role}: {error}\n")
         return 2

@@ -58,6 +58,8 @@ class InstanceJournal:
     file: int = 0
     offset: int = 0
     frame: int | None = None
+    loose: bool = False
+    """Its first file is gone: which frame comes first the next one tells."""
     headers: set[int] = field(default_factory=set)
 
     @property
@@ -113,7 +115,9 @@ class JournalReader:
         header = self._header(path, instance, number)
         if header is None:
             return
-        found = InstanceJournal(instance, header.wall, {number: path}, file=number, frame=header.first_frame)
+        found = InstanceJournal(
+            instance, header.wall, {number: path}, file=number, frame=header.first_frame, loose=number > 0
+        )
         key = durable.read_if_there(self._home.journal_key(instance))
         if key is None or len(key) != 32 or sha256(key)[:8] != header.key_id:
             self.findings.append(
@@ -235,8 +239,9 @@ class JournalReader:
             expected = current.frame or 0
             if number < expected:
                 continue  # read before: the same bytes under the same number
+            loose, current.loose = current.loose, False
             current.frame = number + 1
-            if number != expected:
+            if number != expected and not loose:
                 self.findings.append(Finding(f"{name} at byte {at}", f"frame {number}, due was {expected}"))
             try:
                 nonce = journal.frame_nonce(number)
