@@ -647,12 +647,36 @@ def silence() -> dict[str, Any]:
     }
 
 
+def dossier_entries() -> dict[str, Any]:
+    """Two entries of a dossier, the second naming the first (FORMATS §18)."""
+    head: dict[str, Any] = {"title": "", "participants": [], "start": "2017-01-28",
+            "channel": "telephone", "call": None, "note": "", "example": False}  # fmt: skip
+    claim = {"text": "Ñandú & Öl", "about": "", "note": ""}
+    files: list[bytes] = []
+    for n, (kind, body) in enumerate([("dossier", head), ("claim", claim)], 1):
+        files.append(
+            canonical(
+                {
+                    "format": "memcon/dossier/1",
+                    "dossier": "2017-01-28/1",
+                    "n": n,
+                    "previous": sha(files[-1]).hex() if files else "0" * 64,
+                    "kind": kind,
+                    "by": "A. Archivist",
+                    "at": "2026-11-24T03:42:00Z",
+                    "body": body,
+                }
+            )
+        )
+    return {"entries": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}
+
+
 def build() -> dict[str, str]:
     """File name -> text of every vector file of this module."""
     made = {
         "beat": beats(), "bundle": bundle(), "call": calls(), "canonical": canonical_texts(),
         "config": configuration(), "event": events(), "journal": journal(), "secrets": secrets(),
-        "segment": segments(), "silence": silence(), "slot": slots(),
+        "segment": segments(), "silence": silence(), "slot": slots(), "dossier": dossier_entries(),
     }  # fmt: skip
     return {f"{name}.json": json.dumps(v, indent=1, sort_keys=True) + "\n" for name, v in made.items()}
 

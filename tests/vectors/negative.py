@@ -71,7 +71,7 @@ def leaves(v: Vectors) -> None:
     v.add("trailing-garbage", slot + b"\0", 64)
     v.of("note-leaf", "NOTE leaf")
     for name, at, new, where in (
-        ("type-0", 8, "0000", 8), ("type-9", 8, "0009", 8), ("reserved-not-zero", 11, "01", 10),
+        ("type-0", 8, "0000", 8), ("type-of-no-note", 8, "ffff", 8), ("reserved-not-zero", 11, "01", 10),
         ("lane-0", 12, "00000000", 12), ("lane-past-tree", 12, "00010000", 12),
         ("tail-not-zero", 79, "01", 72),
     ):  # fmt: skip

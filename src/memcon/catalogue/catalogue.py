@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from memcon.catalogue.dossiers import DossierIndex
 from memcon.catalogue.numbers import display_number, parse_display
 from memcon.catalogue.related import Related, related_to
 from memcon.catalogue.schema import (
@@ -248,6 +249,11 @@ class Catalogue:
                     db.execute(delete(table))
             db.execute(delete(meta).where(meta.c.key.like("feed:%") | (meta.c.key == "skipped")))
             _changed(db)
+
+    @property
+    def dossiers(self) -> DossierIndex:
+        """The index over dossiers, in the same file."""
+        return DossierIndex(self._db)
 
     # ------------------------------------------------------------------ reading
 

@@ -162,5 +162,48 @@ offs = Table(
     Column("reason", Text, nullable=False),
 )
 
+notes = Table(
+    "notes",
+    metadata,
+    Column("hash", Text, primary_key=True),  # of the object it seals, hex
+    Column("number", Integer, nullable=False),
+    Column("type", Integer, nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("index", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+dossiers = Table(
+    "dossiers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("date", Text, nullable=False),  # EDTF
+    Column("start", BigInteger),
+    Column("end", BigInteger),
+    Column("record", Text, nullable=False),
+    Column("call", Integer, index=True),
+    Column("entries", Integer, nullable=False),
+    Column("sources", Integer, nullable=False),
+    Column("readouts", Integer, nullable=False),
+    Column("claims", Integer, nullable=False),
+    Column("topics", Integer),
+    Column("one_sided", Integer),
+    Column("parties", Text, nullable=False),
+    Column("countries", Text, nullable=False),
+    Column("changed", Text, nullable=False),
+    Index("dossiers_by_start", "start", "id"),
+)
+
+dossier_words = Table(
+    "dossier_words",
+    metadata,
+    Column("word", Text, nullable=False),
+    Column("dossier", Text, nullable=False),
+    PrimaryKeyConstraint("word", "dossier"),
+    Index("dossier_words_by_dossier", "dossier"),
+    sqlite_with_rowid=False,
+)
+
 OF_A_CALL = (parties, streams, events, call_beats, words, links)
 """Tables whose rows belong to one call, by their column `call`."""

@@ -21,6 +21,7 @@ from memcon.catalogue.schema import (
     events,
     instances,
     links,
+    notes,
     offs,
     parties,
     streams,
@@ -62,10 +63,12 @@ def _statement(table: Table, names: tuple[str, ...], kept: tuple[str, ...]) -> I
     keys = [column.name for column in table.primary_key]
     statement = insert(table).values({name: bindparam(name) for name in names})
     changed = {name: statement.excluded[name] for name in names if name not in keys and name not in kept}
+    if not changed:  # a table that is all key
+        return statement.on_conflict_do_nothing()
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
-def _upsert(
+def upsert(
     db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], kept: tuple[str, ...] = ()
 ) -> None:
     """Insert rows of the same columns or overwrite those of their key, except in the columns `kept`."""
@@ -79,12 +82,17 @@ def dumps(value: object) -> str:
 
 
 def _instance(db: Connection, said: Mapping[str, Any]) -> None:
-    _upsert(db, instances, [{"instance": str(said["instance"]), "wall": int(said["wall"])}])
+    upsert(db, instances, [{"instance": str(said["instance"]), "wall": int(said["wall"])}])
 
 
 def _off(db: Connection, said: Mapping[str, Any]) -> None:
     row = {"wall": int(said["wall"]), "by": str(said.get("by", "")), "reason": str(said.get("reason", ""))}
-    _upsert(db, offs, [row])
+    upsert(db, offs, [row])
+
+
+def _note(db: Connection, said: Mapping[str, Any]) -> None:
+    keys = ("number", "type", "slot", "index")
+    upsert(db, notes, [{"hash": str(said["hash"])} | {key: int(said[key]) for key in keys}])
 
 
 def _call(db: Connection, said: Mapping[str, Any]) -> None:
@@ -100,20 +108,14 @@ def _call(db: Connection, said: Mapping[str, Any]) -> None:
         "oddities": dumps(list(said.get("oddities") or [])),
         "state": "live",
     }
-    _upsert(db, calls, [row], kept=("state",))
+    upsert(db, calls, [row], kept=("state",))
     _set_streams(db, number, said.get("streams") or [])
     _set_parties(db, number, said.get("parties") or [], said.get("line"))
     _add_links(db, number, (said.get("source_ids") or {}).get("links") or [])
 
 
 def _add_links(db: Connection, number: int, told: Sequence[str]) -> None:
-    _upsert_all(db, links, [{"link": str(link), "call": number} for link in told])
-
-
-def _upsert_all(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that are nothing but their key."""
-    if rows:
-        db.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+    upsert(db, links, [{"link": str(link), "call": number} for link in told])
 
 
 def _streams(db: Connection, said: Mapping[str, Any]) -> None:
@@ -139,7 +141,7 @@ def _set_streams(db: Connection, number: int, told: Sequence[Mapping[str, Any]])
         for one in told
         if int(one["stream"]) % 2 == 0
     ]
-    _upsert(db, streams, rows)  # a stream told twice ends as it was told last
+    upsert(db, streams, rows)  # a stream told twice ends as it was told last
 
 
 def _set_parties(db: Connection, number: int, told: Sequence[Mapping[str, Any]], line: str | None) -> None:
@@ -164,7 +166,7 @@ def _event(db: Connection, said: Mapping[str, Any]) -> None:
         "type": str(facts["type"]),
         "facts": dumps(facts),
     }
-    _upsert(db, events, [row])
+    upsert(db, events, [row])
     if row["type"] == "metadata":
         _add_links(db, int(said["number"]), facts.get("links") or [])
 
@@ -180,7 +182,7 @@ def _beat(db: Connection, said: Mapping[str, Any]) -> None:
         "wall": int(said["wall"]),
         "published": None if published is None else int(published),
     }
-    _upsert(db, beats, [row])
+    upsert(db, beats, [row])
     for text, (segments, counts) in (said.get("open") or {}).items():
         _progress(db, int(text), index, int(segments), counts)
 
@@ -207,13 +209,13 @@ def _progress(
             "reordered": reordered,
         }
         rows.append({"call": number, "stream": stream, **totals})
-    _upsert(db, streams, rows)
+    upsert(db, streams, rows)
     before = db.execute(
         select(func.coalesce(func.max(call_beats.c.first + call_beats.c.segments), 0)).where(
             call_beats.c.call == number, call_beats.c.index < index
         )
     ).scalar_one()
-    _upsert(
+    upsert(
         db,
         call_beats,
         [
@@ -252,6 +254,7 @@ def _done(db: Connection, said: Mapping[str, Any]) -> None:
 _HANDLERS: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
     "instance": _instance,
     "off": _off,
+    "note": _note,
     "call": _call,
     "streams": _streams,
     "event": _event,
@@ -301,7 +304,7 @@ def settle(db: Connection, told: Structure) -> None:
             "who": last.who,
             "call_root": last.call_root.hex(),
         }
-    _upsert(db, calls, [row])
+    upsert(db, calls, [row])
     spans = _held(db, number, last.duration if last else told.segments * 1_000_000_000)
     lines = []
     for stream, totals in sorted(told.streams.items()):
@@ -314,7 +317,7 @@ def settle(db: Connection, told: Structure) -> None:
             "reordered": totals.reordered,
             "seconds": seconds,
         }
-        _upsert(db, streams, [{"call": number, "stream": stream, **counts}])
+        upsert(db, streams, [{"call": number, "stream": stream, **counts}])
         where = (streams.c.call == number, streams.c.stream == stream)
         lines.append((db.execute(select(streams.c.direction).where(*where)).scalar(), seconds))
     db.execute(delete(call_beats).where(call_beats.c.call == number))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--period", type=click.IntRange(1, 60), default=10, show_default=True,
               help="Seconds between beats, fixed for the life of the log")  # fmt: skip
 @click.option("--sip-port", type=click.IntRange(1, 65535), default=5060, show_default=True)
+@click.option("--no-lines", is_flag=True, help="Record nothing: seal what is written in dossiers")
 @click.option("--console-port", type=click.IntRange(1, 65535), default=8080, show_default=True)
 @click.option("--media-ports", default="20000-29999", show_default=True, metavar="FIRST-LAST")
 @json_option
@@ -31,6 +32,7 @@ def command(
     origin: str | None,
     period: int,
     sip_port: int,
+    no_lines: bool,
     console_port: int,
     media_ports: str,
     as_json: bool,
@@ -39,7 +41,7 @@ def command(
     text = template(
         origin or default_origin(),
         period=period,
-        sip_port=sip_port,
+        sip_port=None if no_lines else sip_port,
         console_port=console_port,
         ports=media_ports,
     )

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "Place a real call and watch it being recorded, sealed, checked and played",
     "calls": "List the calls",
     "show": "Show one call",
+    "dossier": "Keep what each side said of a call, who says so, and what followed",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
     "rebuild": "Make the catalogue again from vault and log",

@@ -160,6 +160,7 @@ NOTE_TYPES = {
     6: "release",
     7: "statement",
     8: "memorandum",
+    9: "dossier entry",
 }
 
 

@@ -410,12 +410,13 @@ class Sealer:
             own = flags | (call.FLAG_RECOVERED if opened.recovered else 0)
             leaves[opened.lane] = opened.make_leaf(slot, index, own, slot_end, frozen=frozen, final=final)
         notes = self._place_notes(slot, index, leaves)
-        leaves[0] = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), notes).encode()
+        slot_leaf = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), len(notes))
+        leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
         published = self._sequencer.publish(
             slot,
             leaves,
-            state=state or (beat.State.RECORDING if ran else beat.State.DEGRADED),
+            state=state or self._state(ran=ran),
             flags=(beat.FLAG_LATE_BACKLOG if late else 0) | (beat.FLAG_CLOCK_STEP if stepped else 0),
             instance=instance.id if instance else bytes(16),
             config_root=self._config_root,
@@ -424,6 +425,7 @@ class Sealer:
         if instance is not None:
             instance.troubled = instance.trouble
         self._notes.sealed()
+        self._tell_notes(notes)
         self._tell_beat(published.beat, published.made, published.published)
         self.timings = [*self.timings[-999:], published.elapsed]
         for opened in here:
@@ -432,13 +434,31 @@ class Sealer:
         self._settle(here)
         self.say()
 
-    def _place_notes(self, slot: int, index: int, leaves: dict[int, bytes]) -> int:
-        placed = 0
+    def _state(self, *, ran: bool) -> beat.State:
+        """Of an ordinary beat: a machine without lines seals what it is given, and records nothing."""
+        if self._config.get("lines") == b"[]":
+            return beat.State.OFF
+        return beat.State.RECORDING if ran else beat.State.DEGRADED
+
+    def _place_notes(self, slot: int, index: int, leaves: dict[int, bytes]) -> list[NoteLeaf]:
+        placed = []
         for number, type_, digest in self._notes.take():
             lane = free_lane(self._keys.structure, note_name(number), leaves)
-            leaves[lane] = NoteLeaf(type_, lane, number, slot, index, digest).encode()
-            placed += 1
+            note = NoteLeaf(type_, lane, number, slot, index, digest)
+            leaves[lane] = note.encode()
+            placed.append(note)
         return placed
+
+    def _tell_notes(self, notes: list[NoteLeaf]) -> None:
+        for note in notes:
+            self.feed.tell(
+                "note",
+                hash=note.object_hash.hex(),
+                number=note.number,
+                type=note.type,
+                slot=note.slot,
+                index=note.index,
+            )
 
     def _settle(self, here: list[Call]) -> None:
         """After the checkpoint stands: work files, and the calls that are over."""

@@ -252,16 +252,17 @@ def load(path: Path) -> Config:
     return parse(text, path.parent)
 
 
-def template(origin: str, *, period: int = 10, sip_port: int = 5060, console_port: int = 8080,
+def template(origin: str, *, period: int = 10, sip_port: int | None = 5060, console_port: int = 8080,
              ports: str = "20000-29999") -> str:  # fmt: skip
-    """The memcon.toml that `memcon init` writes."""
+    """The memcon.toml that `memcon init` writes; without a `sip_port` nothing is recorded, only sealed."""
+    ends = "" if sip_port is None else f'"udp://127.0.0.1:{sip_port}", "tcp://127.0.0.1:{sip_port}"'
     return f"""# memcon. Each setting is described in docs/OPERATIONS.md.
 
 [recorder]
 origin = "{origin}"
 
 [sip]
-listen = ["udp://127.0.0.1:{sip_port}", "tcp://127.0.0.1:{sip_port}"]
+listen = [{ends}]
 
 [media]
 address = "127.0.0.1"

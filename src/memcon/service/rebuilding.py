@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memcon.catalogue.rebuild import KeptCall, Rebuilt, rebuild
+from memcon.clock import SystemClock
 from memcon.errors import FormatError, UsageError
 from memcon.record.beat import decode
+from memcon.service.dossiers import notes_of, open_desk
 from memcon.store.durable import read_bytes
 from memcon.store.tiles import LogStore
 from memcon.vault.keeper import call_id
@@ -29,7 +32,10 @@ def rebuild_catalogue(
 
     A call that the custodian's key does not open is indexed by its structure alone.
     """
-    return rebuild(catalogue, _calls(home, config, archive, say), _beats(home))
+    done = rebuild(catalogue, _calls(home, config, archive, say), _beats(home))
+    catalogue.dossiers.put_notes(notes_of(home))
+    problems = open_desk(home, SystemClock(), catalogue).index_all()
+    return replace(done, problems=(*done.problems, *problems))
 
 
 def _beats(home: Home) -> Iterator[Beat]:

@@ -102,6 +102,11 @@ class Home:
         return self.vault_path or self.root / "vault"
 
     @property
+    def dossiers(self) -> Path:
+        """What was written of calls, recorded or not: entries and sources (FORMATS §18)."""
+        return self.root / "dossiers"
+
+    @property
     def derived(self) -> Path:
         return self.root / "derived"
 

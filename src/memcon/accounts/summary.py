@@ -1,0 +1,75 @@
+"""A dossier in one line of the register, and the words it is found by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memcon.accounts.bodies import RECORD_CLASSES
+from memcon.catalogue.dossiers import DossierLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from memcon.accounts.model import Dossier
+
+MOST_TEXT = 200_000
+"""Characters of one source that are searched."""
+
+
+def line_of(dossier: Dossier, texts: Mapping[int, str]) -> DossierLine:
+    """The line; `texts` by source."""
+    date = dossier.head.date
+    people = dossier.head.participants
+    return DossierLine(
+        id=dossier.id,
+        title=dossier.title,
+        date=dossier.head.start,
+        start=None if date is None else date.start,
+        end=None if date is None else date.end,
+        record=best_record(dossier),
+        call=dossier.head.call,
+        entries=dossier.version,
+        sources=len(dossier.sources),
+        readouts=len(dossier.readouts()),
+        claims=len(dossier.claims),
+        topics=None,
+        one_sided=None,
+        parties=tuple(p.name for p in people),
+        countries=tuple(dict.fromkeys(p.country for p in people if p.country)),
+        changed=dossier.kept[-1].entry.at,
+        words=" ".join(_words(dossier, texts)),
+    )
+
+
+def best_record(dossier: Dossier) -> str:
+    """The best class of record that is known to exist; `none-known` where nobody speaks of one."""
+    if dossier.head.call is not None:
+        return "recording"
+    exists = {r.class_ for r in dossier.records if r.state in ("held", "held in part", "exists")}
+    if dossier.readouts():
+        exists.add("readout")
+    return next((name for name in RECORD_CLASSES if name in exists), "none-known")
+
+
+def _words(dossier: Dossier, texts: Mapping[int, str]) -> Iterator[str]:
+    yield dossier.head.note
+    for person in dossier.head.participants:
+        yield person.office
+    for source in dossier.sources.values():
+        yield f"{source.title} {source.publisher} {source.author} {source.address} {source.note}"
+        yield texts.get(source.n, "")[:MOST_TEXT]
+    for claim in dossier.claims.values():
+        yield f"{claim.text} {claim.about} {claim.note}"
+    for one in dossier.appearances.values():
+        yield f"{one.who} {one.where} {one.words} {one.note}"
+    for kept in dossier.others:
+        yield from _texts_in(kept.entry.body, 3)
+
+
+def _texts_in(value: object, depth: int) -> Iterator[str]:
+    """Texts of an entry that another room knows: it is found by its words all the same."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(item, depth - 1)
