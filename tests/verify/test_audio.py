@@ -10,7 +10,7 @@ import pytest
 from tests.verify import builder as b
 
 from memcon.record import canonical
-from memcon.verify import Report, trust, verify_bundle
+from memcon.verify import Report, audio, trust, verify_bundle
 from memcon.verify.audio import parse_rtp, samples_of
 from memcon.verify.container import read
 from memcon.verify.media import scan
@@ -197,3 +197,42 @@ def test_blocks_sealed_wrongly_make_no_sound_and_no_crash(tmp_path: Path) -> Non
     assert {"media-block", "media-order"} <= set(report.counts)
     with wave.open(str(tmp_path / "stream-0.wav")) as sound:
         assert sound.getnframes() == 8000
+
+
+def test_a_table_of_impossible_rates_is_left_out(tmp_path: Path) -> None:
+    for n, codec in enumerate(
+        (
+            {"pt": 96, "name": "L16", "rate": 1 << 40, "channels": 1},
+            {"pt": 96, "name": "L16", "rate": 8000, "channels": 1 << 20},
+            {"pt": 96, "name": "L16", "rate": -8000},
+        )
+    ):
+        packets = [b.Packet(1_000_000, 0, 1, b.rtp(1, 1, bytes(160), pt=96))]
+        made = recorded(packets, codecs=[codec])
+        report = verify_bundle(made.pack(), trust(made.world.vkeys()), audio_to=tmp_path / str(n))
+        assert not report.counts
+        assert "No stream in PCMU, PCMA or L16 is shown: no audio was written" in report.not_checked
+
+
+def test_a_packet_that_says_it_came_in_a_thousand_years_makes_no_silence(tmp_path: Path) -> None:
+    """The operator seals such a block: its second matches its seal, and is read for audio."""
+
+    class Forger(b.Call):
+        def cut(self, second: int) -> list[tuple[int, int, int, bytes]]:
+            stream, position, kind, data = super().cut(second)[0]
+            return [(stream, position, kind, data[:32] + (1 << 63).to_bytes(8, "big") + data[40:])]
+
+    world = b.begun()
+    call = Forger(world, duration=NS, packets=[g711(0), g711(1)], streams=[(0, 1)])
+    world.beat([call])
+    _, samples, report = hear(b.bundle(world, call), tmp_path)
+    assert len(samples) == 2 * 160
+    assert "media-arrival" in report.counts
+    assert any("1 packet of another codec, or no RTP, left out" in line for line in report.not_checked)
+
+
+def test_a_wav_ends_where_the_format_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAX_WAV", 1000)
+    _, samples, report = hear(recorded([g711(n) for n in range(10)]), tmp_path)
+    assert len(samples) == 480
+    assert "stream-0.wav ends early: a WAV holds no more" in report.not_checked

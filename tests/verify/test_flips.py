@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from tests.verify import builder as b
 
 from memcon.record.bundle import write_bundle
+from memcon.tlog import ed25519
 from memcon.verify import CODES, Report, Trust, trust, verify_bundle, verify_log, verify_object
 from memcon.verify.container import read
 from memcon.verify.findings import NOTE
@@ -17,6 +19,13 @@ from memcon.verify.media import scan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _arithmetic_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most flips leave key, text and signature alone: the same curve arithmetic is worked out once."""
+    for owner, name in ((ed25519, "_tables"), (ed25519.PublicKey, "verify")):
+        monkeypatch.setattr(owner, name, functools.cache(getattr(owner, name)))
 
 
 def small() -> tuple[b.World, b.Call]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import runpy
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.verify import builder as b
 
+from memcon.record import canonical
 from memcon.record.slottree import SLOTS_MAGIC
 from memcon.verify.main import guess, main
 
@@ -136,3 +138,22 @@ def test_the_one_file_is_the_same_each_time_and_runs_on_a_bare_python(home: tupl
         done = subprocess.run(args, capture_output=True, text=True, check=False, cwd="/")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Nothing." in done.stdout
+
+
+def test_a_terminal_that_lacks_characters_is_shown_their_escapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = b.begun()
+    call = b.Call(world, packets=b.speech(5, 0))
+    call.openings[1] = canonical.dumps([{"name": "Présidente"}])
+    while not call.done:
+        world.beat([call])
+    file = tmp_path / "call.zip"
+    file.write_bytes(b.bundle(world, call).pack())
+    raw = io.BytesIO()
+    terminal = io.TextIOWrapper(raw, encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert main([str(file)]) == 3
+    terminal.flush()
+    assert b'"Pr\\xe9sidente"' in raw.getvalue()

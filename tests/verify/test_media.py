@@ -11,7 +11,7 @@ from tests.verify import builder as b
 from memcon.record.opened import MEDIA_MAGIC
 from memcon.verify import media, trust, verify_bundle
 from memcon.verify.container import read
-from memcon.verify.findings import CODES, Report
+from memcon.verify.findings import CODES, MAX_PER_CODE, Report
 from memcon.verify.media import scan
 
 if TYPE_CHECKING:
@@ -91,3 +91,11 @@ def test_a_change_that_the_crc_takes_for_one_byte_is_not_named_as_one() -> None:
     report = verify_bundle(data, trust(WORLD.vkeys()))
     assert "byte-changed" not in report.counts
     assert next(f for f in report.findings if f.code == "media-segment").second == 3
+
+
+def test_very_many_problems_are_counted_and_few_are_kept() -> None:
+    data = b"mcopenm\x01" + (1).to_bytes(8, "big")
+    data += b"".join((n + 1).to_bytes(4, "big") + bytes(40) for n in range(5000))
+    found = scan(data)
+    assert len(found.problems) == MAX_PER_CODE
+    assert found.more == {"media-number": 5000 - MAX_PER_CODE}

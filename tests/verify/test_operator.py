@@ -652,7 +652,7 @@ def test_parties_may_have_any_shape() -> None:
     while not call.done:
         world.beat([call])
     report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
-    assert report.facts["parties, as the sender named them"] == ["somebody", "sip:b@example"]
+    assert report.facts["parties, as the sender named them"] == ["somebody", "<sip:b@example>"]
     call = b.Call(world, number=2, packets=b.speech(5, 0))
     call.openings[1] = canonical.dumps({"a": 1})
     while not call.done:

@@ -165,9 +165,10 @@ def test_of_two_records_that_of_the_beats_own_instance_is_taken(tmp_path: Path) 
 
 def test_a_log_with_leaves_that_cannot_be_read(tmp_path: Path) -> None:
     world = busy()
-    world.entries[2] = b"no beat"
-    report = check(world, tmp_path)
-    assert {"beat-form", "slots-stray", "slots-missing"} == set(report.counts)
+    for n, entry in enumerate((b"no beat", bytes(256))):
+        world.entries[2] = entry
+        report = check(world, tmp_path / str(n))
+        assert {"beat-form", "slots-stray", "slots-missing"} == set(report.counts)
 
 
 def test_a_file_that_is_none_and_a_log_that_is_none(tmp_path: Path) -> None:

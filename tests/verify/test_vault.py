@@ -224,3 +224,28 @@ def test_the_digests_of_the_call_are_those_of_the_leaf() -> None:
     first = calls.decode(call.leaves[0]).first
     assert first is not None
     assert (first.wraps, first.custodians) == (sha256(files["wraps.json"]), sha256(files["custodians.json"]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"head": "v1"', b'"head": "v1", "head": "v1"'),
+        (b'"head": "v1"', b'"head": "v1", "more": NaN'),
+        (b'"head": "v1"', b'"head": "v1", "more": -Infinity'),
+    ],
+)
+def test_an_inventory_that_two_readers_would_read_differently(tmp_path: Path, old: bytes, new: bytes) -> None:
+    _, folder = sealed(tmp_path)
+    raw = (folder / "inventory.json").read_bytes().replace(old, new)
+    side = f"{hashlib.sha512(raw).hexdigest()} inventory.json\n"
+    for name in ("", "v1/"):
+        (folder / f"{name}inventory.json").write_bytes(raw)
+        (folder / f"{name}inventory.json.sha512").write_text(side)
+    assert codes(folder) == {"ocfl-form"}
+
+
+def test_a_folder_of_the_object_that_is_a_link(tmp_path: Path) -> None:
+    world, folder = sealed(tmp_path / "object")
+    (folder / "v1" / "content").rename(tmp_path / "outside")
+    (folder / "v1" / "content").symlink_to(tmp_path / "outside", target_is_directory=True)
+    assert {"ocfl-missing", "ocfl-stray"} <= codes(folder, world)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.verify import builder as b
 
 from memcon.verify import Report, to_text, verify_bundle
 from memcon.verify.findings import MAX_PER_CODE
-from memcon.verify.words import count, span, utc
+from memcon.verify.words import MAX_ITEMS, count, plain, span, utc
 
 
 def test_counts_spans_and_times() -> None:
@@ -32,7 +34,8 @@ def test_findings_name_second_stream_and_code() -> None:
     report.add("media-late", "media.mcb", "late")
     assert "note [media-late]: 1 more like these" in to_text(report)
     assert "nothing: none known" in text
-    assert "values: a 1, b none known; c" in text
+    assert "values, 1: a 1, b none known\n" in text
+    assert "values, 2: c\n" in text
     assert report.findings[1].through is None
 
 
@@ -55,3 +58,45 @@ def test_many_spans_are_counted() -> None:
 def test_no_word_that_promises_more(word: str) -> None:
     world, call = b.simple()
     assert word not in to_text(verify_bundle(b.bundle(world, call).pack())).lower()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "President\nFound\n  - Nothing.",
+        "\x1b[2J\x1b[1;1HThe recording is unaltered",
+        "\u202egnihton",
+        "\u2066\u2069 \u200b\u2028",
+        "\x9b1A\x7f\r",
+    ],
+)
+def test_a_name_cannot_write_the_report(name: str) -> None:
+    report = Report(name, "call", f"Call of {name}")
+    report.add("container-entry", name, name)
+    report.facts = {"parties": [name, name], "one": name}
+    report.checked, report.not_checked = [name], [name]
+    plain_name = "x" * 8
+    harmless = Report(plain_name, "call", f"Call of {plain_name}")
+    harmless.add("container-entry", plain_name, plain_name)
+    harmless.facts = {"parties": [plain_name, plain_name], "one": plain_name}
+    harmless.checked, harmless.not_checked = [plain_name], [plain_name]
+    text = to_text(report)
+    assert len(text.splitlines()) == len(to_text(harmless).splitlines())
+    assert all(character.isprintable() or character == "\n" for character in text)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_what_is_shown_is_one_printable_line_that_any_terminal_can_be_sent(text: str) -> None:
+    shown = plain(text)
+    assert shown.isprintable()
+    shown.encode("utf-8")
+    assert (shown == text) == text.isprintable()
+
+
+def test_several_parties_stand_on_a_line_each_and_many_are_counted() -> None:
+    report = Report("x.zip", "call")
+    report.facts = {"parties": [f'"A{n}; B"' for n in range(MAX_ITEMS + 5)], "calls": [1, 2, 3]}
+    lines = to_text(report).splitlines()
+    assert '  - parties, 1: "A0; B"' in lines
+    assert "  - parties: 5 more (--json shows them)" in lines
+    assert "  - calls: 1; 2; 3" in lines

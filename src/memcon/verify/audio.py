@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from memcon.verify.seconds import Media
 
 JUMP_NS = 5 * NS
+MAX_RATE, MAX_CHANNELS = 192_000, 8
+MAX_WAV = (1 << 32) - 128
+"""Bytes of samples a WAV can hold: its lengths are 32 bits."""
+_PIECE = 1 << 16
 _STATIC = {0: ("PCMU", 8000, 1), 8: ("PCMA", 8000, 1), 10: ("L16", 44100, 2), 11: ("L16", 44100, 1)}
 """RFC 3551 table 4: payload types that need no rtpmap."""
 Format = tuple[str, int, int]
@@ -134,9 +138,10 @@ class _Line:
         frame, at = 2 * channels, 0
         for place in sorted(self.placed):
             samples = self.placed[place]
-            if place > at:
-                yield bytes((place - at) * frame)
-                at = place
+            while place > at:
+                silent = min(place - at, _PIECE)
+                yield bytes(silent * frame)
+                at += silent
             fresh = samples[(at - place) * frame :]
             fresh = fresh[: len(fresh) // frame * frame]
             yield fresh
@@ -156,10 +161,14 @@ def _formats(entries: Sequence[dict[str, Any]]) -> dict[int, dict[int, Format]]:
                 continue
             name, rate = str(codec.get("name", "")).upper(), codec.get("rate", 8000)
             channels, number = codec.get("channels") or 1, codec.get("pt")
-            whole = all(isinstance(value, int) and value > 0 for value in (rate, channels))
+            whole = _within(rate, MAX_RATE) and _within(channels, MAX_CHANNELS)
             if name in ("PCMU", "PCMA", "L16") and isinstance(number, int) and whole:
                 known[number] = name, rate, channels
     return formats
+
+
+def _within(value: object, most: int) -> bool:
+    return isinstance(value, int) and 0 < value <= most
 
 
 def _packets(media: Media) -> Iterator[tuple[int, Packet | None]]:
@@ -174,17 +183,18 @@ def _packets(media: Media) -> Iterator[tuple[int, Packet | None]]:
             continue  # sealed like this, and reported
         for listed in blocks:
             if listed.kind == KIND_RTP and listed.item.data is not None:
-                yield from _of_block(listed.stream, listed.item.data)
+                yield from _of_block(listed.stream, listed.item.data, (second + 1) * NS)
 
 
-def _of_block(stream: int, data: bytes | memoryview) -> Iterator[tuple[int, Packet | None]]:
+def _of_block(stream: int, data: bytes | memoryview, end: int) -> Iterator[tuple[int, Packet | None]]:
+    """The packets of a block whose second ends at `end`; one that says it came later has no place."""
     try:
         block = decode_block(data)
     except FormatError:
         yield stream, None
         return
     for arrival, packet in zip(block.arrivals, block.packets, strict=True):
-        yield stream, parse_rtp(arrival, packet)
+        yield stream, parse_rtp(arrival, packet) if arrival < end else None
 
 
 def write(report: Report, media: Media, entries: Sequence[dict[str, Any]], folder: Path) -> None:
@@ -208,7 +218,12 @@ def write(report: Report, media: Media, entries: Sequence[dict[str, Any]], folde
             out.setnchannels(channels)
             out.setsampwidth(2)
             out.setframerate(rate)
+            left = MAX_WAV
             for piece in line.pieces():
+                left -= len(piece)
+                if left < 0:
+                    report.not_checked.append(f"{path.name} ends early: a WAV holds no more")
+                    break
                 out.writeframesraw(piece)
         report.checked.append(
             f"{path.name} was made of {count(len(line.placed), 'packet')} ({codec}, {rate} Hz) "

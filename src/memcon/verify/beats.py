@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from memcon.verify.findings import Report
 
 MAX_LISTED = 100
+_ON = (State.RECORDING, State.DEGRADED)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A leaf that names a statement.
+
+    `before` is the leaf before it where it is the first of the log to name it; `over` that the statement
+    was in force before and had come to its end.
+    """
+
+    leaf: Beat
+    before: Beat | None
+    over: bool
 
 
 @dataclass(slots=True)
@@ -35,7 +49,15 @@ class BeatCheck:
     gaps: list[tuple[int, int]] = field(default_factory=list)
     configurations: int = 0
     states: dict[str, int] = field(default_factory=dict)
-    named: dict[bytes, Beat] = field(default_factory=dict)
+    named: dict[bytes, list[Naming]] = field(default_factory=dict)
+    dark: int | None = None
+    """The last slot of those since the beginning that were off and said nothing."""
+    _whole: bool = True
+    """Whether no leaf since the beginning was left out: a bundle leaps."""
+    _turns: list[tuple[Beat, Beat, tuple[bytes, ...]]] = field(default_factory=list)
+    _pending: dict[bytes, None] = field(default_factory=dict)
+    _in_force: set[bytes] = field(default_factory=set)
+    _over: set[bytes] = field(default_factory=set)
 
     def take(self, position: int, data: bytes) -> Beat | None:
         """Check the leaf at `position`; None if it cannot be read."""
@@ -59,13 +81,48 @@ class BeatCheck:
             self.report.add(
                 "beat-period", where, f"a period of {leaf.period_ms} ms, {self.genesis.period_ms} at genesis"
             )
-        if leaf.statement != ZERO32:
-            self.named.setdefault(leaf.statement, leaf)
+        self._name(leaf)
+        if leaf.kind is Kind.BEAT:
+            self._states(leaf, where)
         if leaf.kind is not Kind.GENESIS:
-            name = leaf.state.name.lower().replace("_", " ")
+            name = _word(leaf)
             self.states[name] = self.states.get(name, 0) + 1
         self.last = leaf
         return leaf
+
+    def _name(self, leaf: Beat) -> None:
+        """Keep who names a statement, and when a statement that was in force came to its end."""
+        if leaf.kind is Kind.BEAT and leaf.state in _ON and self._in_force:
+            self._over |= self._in_force
+            self._in_force.clear()
+            self._pending.clear()
+        if leaf.statement == ZERO32:
+            return
+        first = leaf.statement not in self.named
+        namings = self.named.setdefault(leaf.statement, [])
+        if len(namings) < MAX_LISTED:
+            before = self.last if first and self._whole else None
+            namings.append(Naming(leaf, before, self._whole and leaf.statement in self._over))
+        if leaf.statement not in self._in_force:
+            self._pending.pop(leaf.statement, None)
+            self._pending[leaf.statement] = None
+        if leaf.kind is Kind.BEAT and leaf.state not in _ON:
+            self._in_force.add(leaf.statement)
+
+    def _states(self, leaf: Beat, where: str) -> None:
+        """Who goes off says so: a turn needs a statement, in its leaf or in one before it."""
+        if leaf.state is State.RECORDING and not any(leaf.instance):
+            self.report.add("beat-instance", where, "says that it recorded, and names no instance")
+        before = self.last
+        if before is None or not self._whole:
+            return
+        if before.kind is Kind.GENESIS or (before.slot, before.state) == (self.dark, State.OFF):
+            self.dark = leaf.slot if leaf.state is State.OFF and leaf.statement == ZERO32 else self.dark
+        turns = before.kind is Kind.BEAT and before.state.value < leaf.state.value
+        if turns and leaf.state not in _ON:
+            if len(self._turns) < MAX_LISTED:
+                self._turns.append((before, leaf, tuple(self._pending)))
+            self._pending.clear()  # what has served for one turn does not serve for the next
 
     def _first(self, leaf: Beat, where: str) -> None:
         if leaf.kind is not Kind.GENESIS:
@@ -89,12 +146,11 @@ class BeatCheck:
         if before.kind is Kind.TOMBSTONE:
             self.report.add("beat-end", where, f"leaf {before.index} has ended the log")
         if leaf.index != before.index + 1:
+            self._whole = False
             return  # a bundle leaps from genesis to its call: what lies between is not told here
         if leaf.config_root != before.config_root:
             self.configurations += 1
-        if before.kind is not Kind.BEAT:
-            return
-        if leaf.instance != before.instance:
+        if before.kind is Kind.BEAT and leaf.instance != before.instance:
             self.restarts += 1
         gap = leaf.slot - before.slot - 1
         if gap > 0:
@@ -112,13 +168,19 @@ class BeatCheck:
         facts["changes of configuration"] = self.configurations
         facts["slots without a beat"] = self.missing
         facts["gaps (first and last slot)"] = [list(gap) for gap in self.gaps]
+        if self.dark is not None and self.genesis is not None:
+            facts["off since the beginning, without a statement (last slot)"] = self.dark
 
     def check_statements(self, fetch: Callable[[str], bytes | None]) -> statements.Genesis | None:
         """Check every statement that a leaf names; the genesis statement, if it was read."""
         genesis, good = None, 0
-        for digest, leaf in self.named.items():
-            read = self._statement(digest, leaf, fetch(f"statement/{digest.hex()}"))
-            good += read is not None
+        kinds: dict[bytes, type[statements.Statement] | None] = {}
+        for digest, namings in self.named.items():
+            data = fetch(f"statement/{digest.hex()}")
+            fitting = [self._statement(digest, naming, data) for naming in namings]
+            read = fitting[0]
+            kinds[digest] = None if read is None else type(read)
+            good += None not in fitting
             if isinstance(read, statements.Genesis):
                 genesis = read
             elif isinstance(read, statements.Off | statements.On):
@@ -127,13 +189,23 @@ class BeatCheck:
             elif isinstance(read, statements.Explanation):
                 text = f"of slots {read.first} to {read.last}, by {read.by}: {read.reason}"
                 self.report.facts.setdefault("explained afterwards", []).append(text)
+        self._check_turns(kinds)
         self.report.checked.append(f"{good} of {count(len(self.named), 'statement')} were read and fit")
         if genesis is not None:
             self.report.facts["log begun"] = genesis.created
             self.report.facts["predecessor"] = genesis.predecessor
         return genesis
 
-    def _statement(self, digest: bytes, leaf: Beat, data: bytes | None) -> statements.Statement | None:
+    def _check_turns(self, kinds: dict[bytes, type[statements.Statement] | None]) -> None:
+        """The last switch that was named before a turn to off must be to off; one not read is reported."""
+        for before, leaf, named in self._turns:
+            switches = [k for k in map(kinds.get, named) if k in (statements.Off, statements.On, None)]
+            if not switches or switches[-1] is statements.On:
+                text = f"is {_word(leaf)} after a leaf that is {_word(before)}, and no statement says so"
+                self.report.add("off-undeclared", f"leaf {leaf.index}", text)
+
+    def _statement(self, digest: bytes, naming: Naming, data: bytes | None) -> statements.Statement | None:
+        leaf = naming.leaf
         where = f"statement/{digest.hex()}"
         if data is None:
             self.report.add("statement-missing", where, f"leaf {leaf.index} names it")
@@ -146,14 +218,15 @@ class BeatCheck:
             code = "genesis-statement" if leaf.kind is Kind.GENESIS else "statement-form"
             self.report.add(code, where, str(error))
             return None
-        problem = self._misfit(read, leaf)
+        problem = self._misfit(read, naming)
         if problem:
             code = "genesis-statement" if leaf.kind is Kind.GENESIS else "statement-fit"
             self.report.add(code, where, problem)
             return None
         return read if sha256(data).digest() == digest else None
 
-    def _misfit(self, read: statements.Statement, leaf: Beat) -> str | None:
+    def _misfit(self, read: statements.Statement, naming: Naming) -> str | None:
+        leaf, before = naming.leaf, naming.before
         if read.origin != self.origin:
             return f"is of {read.origin!r}, not of {self.origin!r}"
         if isinstance(read, statements.Genesis) != (leaf.kind is Kind.GENESIS):
@@ -164,4 +237,17 @@ class BeatCheck:
             return f"is for slot {read.slot} on, the leaf is of slot {leaf.slot}"
         if isinstance(read, statements.Explanation) and read.last >= leaf.slot:
             return f"explains slot {read.last}, which was not over in slot {leaf.slot}"
+        if isinstance(read, statements.Off) and naming.over:
+            return f"had come to its end before leaf {leaf.index}: each off needs its own"
+        if isinstance(read, statements.Off) and _was_on(before, read.slot):
+            return f"is for slot {read.slot} on; leaf {leaf.index - 1} of that slot or later was not off"
         return None
+
+
+def _was_on(before: Beat | None, slot: int) -> bool:
+    """Whether the leaf just before contradicts an off that begins with `slot`."""
+    return before is not None and before.kind is Kind.BEAT and before.state in _ON and before.slot >= slot
+
+
+def _word(leaf: Beat) -> str:
+    return leaf.state.name.lower().replace("_", " ")

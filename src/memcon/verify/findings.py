@@ -66,6 +66,7 @@ CODES: dict[str, Code] = {
     "beat-slot": Code(ERROR, "Slots do not increase from leaf to leaf.", "FORMATS §2"),
     "beat-period": Code(ERROR, "A leaf has another period than the log's beginning.", "FORMATS §2"),
     "beat-reference": Code(ERROR, "A leaf refers to a note or a round that cannot be.", "FORMATS §2"),
+    "beat-instance": Code(ERROR, "A leaf says that it recorded and names no instance.", "FORMATS §2"),
     "beat-end": Code(ERROR, "A leaf stands after the log's end.", "FORMATS §2"),
     "beat-proof": Code(ERROR, "A leaf is not proved to be in the checkpoint's tree.", "RFC 9162 §2.1.3"),
     "beat-order": Code(ERROR, "The beats of a call do not follow one another.", "FORMATS §14"),
@@ -78,6 +79,9 @@ CODES: dict[str, Code] = {
     "statement-hash": Code(ERROR, "A statement does not have the hash it is named by.", "FORMATS §10"),
     "statement-form": Code(ERROR, "A statement cannot be read.", "FORMATS §10"),
     "statement-fit": Code(ERROR, "A statement does not fit the leaf that names it.", "FORMATS §10"),
+    "off-undeclared": Code(
+        WARNING, "The recorder went off, and no statement says by whom and why.", "FORMATS §10"
+    ),
     # call leaves
     "call-form": Code(ERROR, "A call leaf, or the file of them, cannot be read.", "FORMATS §4"),
     "call-beats": Code(ERROR, "A beat of the call has no call leaf, or a call leaf no beat.", "FORMATS §4"),

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from memcon.verify.findings import Report
 
 
+MAX_STATED = 16
+"""Keys of a genesis statement that are looked at: each costs more than it took to write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """Log keys the reader trusts (none: signatures cannot be judged), and the policy if it asks witnesses."""
@@ -141,6 +145,11 @@ def _signed(report: Report, note: Note, key: VerifierKey, absent: str, broken: s
 
 def check_stated(report: Report, signed: SignedCheckpoint, stated: Iterable[str], trusted: Trust) -> None:
     """Check the signatures by the keys of the genesis statement: does the log agree with itself?"""
+    stated = list(stated)
+    if not 1 <= len(stated) <= MAX_STATED:
+        text = f"states {len(stated)} keys, not 1 to {MAX_STATED}"
+        report.add("genesis-statement", "genesis statement", text)
+    stated = stated[:MAX_STATED]
     held = total = 0
     for text in stated:
         total += 1

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
+from memcon.record.beat import SIZE as BEAT
 from memcon.tlog.merkle import HASH_SIZE, Frontier, leaf_hash, root
 from memcon.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle, level_size, tiles_between
 from memcon.verify.beats import BeatCheck
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from memcon.verify.sources import Source
 
 _STATEMENT = re.compile(r"statement/([0-9a-f]{64})")
+MAX_ABSENT = 64
+"""Entry bundles missing in a row, with their tiles, after which the rest of a stated size is not asked for:
+a checkpoint may state any size, up to 2^63 - 1."""
 
 
 def verify_log(
@@ -71,6 +75,7 @@ class LogCheck:
         self._columns: list[list[bytes]] = [[]]
         self._tree = Frontier()
         self._tiles = 0
+        self._extent = self._size
         self.entries: list[bytes | None] = []
 
     def run(self) -> None:
@@ -88,9 +93,16 @@ class LogCheck:
         self._say()
 
     def _read_entries(self) -> None:
+        absent = 0
         for first in range(0, self._size, WIDTH):
             width = min(WIDTH, self._size - first)
             bundle, tile = (self._file(Tile(level, first // WIDTH, width)) for level in (ENTRIES, 0))
+            absent = absent + 1 if bundle is None and tile is None else 0
+            if absent == MAX_ABSENT:
+                self._extent = first
+                text = f"{MAX_ABSENT} bundles in a row; nothing from leaf {first} on was looked for"
+                self._report.add("log-missing", "log", text)
+                break
             entries = self._entries(first, width, bundle)
             hashes = [None if entry is None else leaf_hash(entry) for entry in entries]
             stored = _split(tile, width)
@@ -101,7 +113,8 @@ class LogCheck:
             for n, entry in enumerate(entries, first):
                 if entry is not None:
                     self._beats.take(n, entry)
-            self.entries += entries
+            # What is no beat is reported, and not kept: a log of other things must not fill the memory.
+            self.entries += [entry if entry is not None and len(entry) == BEAT else None for entry in entries]
             if self._progress is not None:
                 self._progress(first + width, self._size)
 
@@ -150,7 +163,7 @@ class LogCheck:
             column = self._columns[level]
             self._columns.append([root(column[n * WIDTH : (n + 1) * WIDTH]) for n in range(full)])
             level += 1
-        for tile in tiles_between(0, self._size):
+        for tile in tiles_between(0, self._extent):
             self._tiles += 1
             if tile.level <= 0:
                 continue
@@ -162,7 +175,7 @@ class LogCheck:
 
     def _check_others(self) -> None:
         """Whatever else lies there: older partial files must agree, statements must have their hash."""
-        known = {tile.path for tile in tiles_between(0, self._size)} | {"checkpoint"}
+        known = {tile.path for tile in tiles_between(0, self._extent)} | {"checkpoint"}
         known |= {f"statement/{digest.hex()}" for digest in self._beats.named}
         for path in self._source.paths():
             if path not in known:
@@ -182,7 +195,7 @@ class LogCheck:
         except FormatError:
             self._report.add("log-stray", path, "is no file of a log")
             return
-        have = level_size(tile.level, self._size) - tile.index * WIDTH
+        have = level_size(tile.level, self._extent) - tile.index * WIDTH
         if tile.width > have:
             self._report.add("log-stray", path, "is of a larger tree than the checkpoint's")
         elif self._made(tile) not in (None, self._source.fetch(path)):

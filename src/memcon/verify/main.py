@@ -7,6 +7,7 @@ found, but with a limit that the report names (no key was given).
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import mmap
 import sys
@@ -21,7 +22,7 @@ from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
 from memcon.verify.slots import verify_slots
 from memcon.verify.vault import verify_object
-from memcon.verify.words import to_text
+from memcon.verify.words import plain, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,16 +69,24 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code."""
     args = parser().parse_args(argv)
+    _show_everything()
     try:
         report = _verify(args)
     except (MemconError, OSError) as error:
-        sys.stderr.write(f"memcon-verify: {error}\n")
+        sys.stderr.write(f"memcon-verify: {plain(str(error))}\n")
         return EXIT_UNREADABLE
     if args.json:
         sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
     elif not args.quiet:
         sys.stdout.write(to_text(report))
     return report.exit_code
+
+
+def _show_everything() -> None:
+    """A terminal that lacks a character shows its escape; it must not end the report."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _verify(args: argparse.Namespace) -> Report:

@@ -24,6 +24,7 @@ from memcon.record.segment import (
     NS,
     segment_hash,
 )
+from memcon.verify.findings import MAX_PER_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,11 +79,21 @@ class Scan:
     offsets: list[int] = field(default_factory=list)
     streams: list[dict[tuple[int, int], int]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    more: dict[str, int] = field(default_factory=dict)
     torn: tuple[str, int] | None = None
     shown: int = 0
     withheld: int = 0
     packets: int = 0
     late: int = 0
+    latest: int = 0
+    """Of the packets read late, the longest time in ns from arrival to the block they stand in."""
+
+    def note(self, problem: Problem) -> None:
+        """Keep a problem; past `MAX_PER_CODE` of one code it is only counted."""
+        seen = self.more.get(problem[0], -MAX_PER_CODE)
+        self.more[problem[0]] = seen + 1
+        if seen < 0:
+            self.problems.append(problem)
 
     def second_at(self, place: int) -> int | None:
         """The second whose bytes hold `place`, or None for the file's head."""
@@ -120,7 +131,7 @@ def _second(result: Scan, view: memoryview, at: int, end: int) -> int:
         raise _TornError("ends within the head of a second", at)
     number, ct_length, ct_hash, blocks = _SEGMENT.unpack_from(view, at)
     if number != n:
-        result.problems.append(("media-number", f"is numbered {number}", n, None))
+        result.note(("media-number", f"is numbered {number}", n, None))
     at += _SEGMENT.size
     streams: dict[tuple[int, int], int] = {}
     parts = [_BLOCKS_TAG, _HEAD_OF_ROOT.pack(n, blocks)]
@@ -131,7 +142,7 @@ def _second(result: Scan, view: memoryview, at: int, end: int) -> int:
         stream, position, kind, is_open = _LISTED.unpack_from(view, at)
         here = stream, position, kind
         if here <= before:
-            result.problems.append(("media-order", f"position {position} is out of order", n, stream))
+            result.note(("media-order", f"position {position} is out of order", n, stream))
         before = here
         if is_open == 1:
             start = at + 41
@@ -195,18 +206,18 @@ def _any_block(result: Scan, second: int, here: tuple[int, int, int], block: mem
     """`_block` for a block of any shape; the usual shapes are kept for `_block` to read in one go."""
     size = len(block)
     if size < BLOCK_HEAD:
-        result.problems.append(("media-block", "is shorter than a block's head", second, here[0]))
+        result.note(("media-block", "is shorter than a block's head", second, here[0]))
         return 0
     head = _BLOCK.unpack_from(block)
     n = head[5]
     body = BLOCK_HEAD + 10 * n
     if body > size or not n:
-        result.problems.append(("media-block", f"has no room for {n} packets", second, here[0]))
+        result.note(("media-block", f"has no room for {n} packets", second, here[0]))
         return 0
     values = Struct(f">{n}Q{n}H").unpack_from(block, BLOCK_HEAD)
     arrivals, lengths = values[:n], values[n:]
     if body + sum(lengths) != size:
-        result.problems.append(("media-block", "its packets do not fill it", second, here[0]))
+        result.note(("media-block", "its packets do not fill it", second, here[0]))
         return 0
     length = lengths[0]
     if length >= _RTP_HEADER and n <= _SMALL and lengths.count(length) == n and len(_SHAPES) < _MOST_SHAPES:
@@ -227,20 +238,21 @@ def _checked(
     """What every block must fulfil, once its fields are read."""
     magic, segment, stream, position, kind, _, least, greatest, zero = head
     if magic != BLOCK_MAGIC or zero or kind not in (KIND_RTP, KIND_RTCP):
-        result.problems.append(("media-block", "has no head of a block", second, here[0]))
+        result.note(("media-block", "has no head of a block", second, here[0]))
     if (segment, stream, position, kind) != (second, *here) or here[1] >= BLOCKS_A_SEGMENT:
         text = f"says second {segment}, stream {stream}, position {position}, kind {kind}"
-        result.problems.append(("media-block", text, second, here[0]))
+        result.note(("media-block", text, second, here[0]))
     result.packets += len(arrivals)
     begin = second * NS + here[1] * BLOCK_NS
     if max(arrivals) >= begin + BLOCK_NS:
         text = f"in the block at {here[1] * 200} ms"
-        result.problems.append(("media-arrival", text, second, here[0]))
+        result.note(("media-arrival", text, second, here[0]))
     if min(arrivals) < begin:
         result.late += sum(arrival < begin for arrival in arrivals)
+        result.latest = max(result.latest, begin - min(arrivals))
     if (least, greatest) != (_range(stamps) if stamps else (0, 0)):
         text = f"says {least} to {greatest} in the block at {here[1] * 200} ms"
-        result.problems.append(("media-timestamps", text, second, here[0]))
+        result.note(("media-timestamps", text, second, here[0]))
     return len(arrivals)
 
 

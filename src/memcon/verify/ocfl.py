@@ -50,6 +50,18 @@ class _BadError(Exception):
     """What an inventory must not say."""
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no key stands twice: two readers would take two different values."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _BadError("a key stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise _BadError(f"{text} is no JSON")
+
+
 def _inner(path: str) -> bool:
     return all(part not in ("", ".", "..") for part in path.split("/")) and "\\" not in path
 
@@ -71,7 +83,7 @@ def _paths(block: Any, what: str) -> dict[str, str]:  # noqa: ANN401 - whatever 
 
 def parse_inventory(data: bytes) -> Object:
     """Read an inventory; raises ValueError or `_BadError` with what is wrong."""
-    value = json.loads(data)
+    value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
     if not isinstance(value, dict) or value.get("type") != _TYPE or value.get("digestAlgorithm") != "sha512":
         raise _BadError("is no OCFL 1.1 inventory with SHA-512")
     versions, head, identity = value.get("versions"), value.get("head"), value.get("id")
@@ -161,7 +173,7 @@ def _check_version(report: Report, root: Path, version: str, newest: bytes, foun
 
 def _check_file(report: Report, root: Path, path: str, digest: str) -> bool:
     file = root / path
-    if not file.is_file() or file.is_symlink():
+    if not file.is_file() or _linked(root, path):
         report.add("ocfl-missing", path, "is not there as a plain file")
         return False
     with file.open("rb") as content:
@@ -172,10 +184,17 @@ def _check_file(report: Report, root: Path, path: str, digest: str) -> bool:
     return True
 
 
+def _linked(root: Path, path: str) -> bool:
+    """Whether any part of the path below `root` is a symbolic link: it may show another file tomorrow."""
+    parts = path.split("/")
+    return any(root.joinpath(*parts[: n + 1]).is_symlink() for n in range(len(parts)))
+
+
 def _check_strays(report: Report, root: Path, found: Object) -> None:
     known = {NAMASTE, _INVENTORY, _SIDECAR, *found.manifest}
     known |= {f"{version}/{name}" for version in found.versions for name in (_INVENTORY, _SIDECAR)}
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
-        if not file.is_dir() and path not in known and not path.startswith(("logs/", "extensions/")):
+        folder = file.is_dir() and not file.is_symlink()
+        if not folder and path not in known and not path.startswith(("logs/", "extensions/")):
             report.add("ocfl-stray", path, "no inventory names it")

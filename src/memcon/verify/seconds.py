@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MATCH, DIFFER, ABSENT = "match their seal", "do not match their seal", "are not there"
 UNANCHORED = "match a seal that is not proved"
 _NAME = "media.mcb"
+MAX_SEARCH = 16 << 20
+"""Bytes that are searched for the one that was changed: the seconds of any real slot, in some seconds."""
 
 
 @dataclass(slots=True)
@@ -70,12 +72,18 @@ def check_media(
 def _report_problems(report: Report, found: Scan) -> None:
     for code, text, second, stream in found.problems:
         report.add(code, _NAME, text, second=second, stream=stream)
+    for code, more in found.more.items():
+        report.counts[code] += max(0, more)
     if found.torn:
         problem, at = found.torn
         text = f"{problem}, at byte {at}; nothing after it was read"
         report.add("media-form", _NAME, text, second=len(found.hashes))
     if found.late:
-        report.add("media-late", _NAME, f"{count(found.late, 'packet')}, each with its true arrival time")
+        after = f"{found.latest // 1_000_000:,} ms"
+        text = (
+            f"{count(found.late, 'packet')} with the true arrival times, the latest {after} after its arrival"
+        )
+        report.add("media-late", _NAME, text)
 
 
 def _first_bad(call: Call, hashes: Sequence[bytes]) -> CallLeaf | None:
@@ -125,7 +133,7 @@ def _window(found: Scan, bad: CallLeaf | None) -> tuple[int, int]:
         end = offsets[min(bad.first_segment + bad.segments, len(offsets) - 1)]
     if found.torn:
         end = max(end, found.torn[1] + 64)  # what was read when it stopped making sense
-    return start, end
+    return start, min(end, start + MAX_SEARCH)
 
 
 def _stream_at(data: Buffer, found: Scan, second: int, place: int) -> int | None:

@@ -9,12 +9,13 @@ from memcon import __version__
 from memcon.verify.findings import CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from memcon.verify.findings import Finding, Report
 
 MAX_VALUE = 200  # an ML-DSA-44 key alone has 1,800
 MAX_SPANS = 24
+MAX_ITEMS = 24
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
@@ -35,12 +36,23 @@ def span(first: int, last: int) -> str:
     return f"second {first}" if first == last else f"seconds {first} to {last}"
 
 
+def plain(text: str) -> str:
+    """Text of others as one line that shows every character it has.
+
+    A name may hold what moves the cursor, reverses the line or begins a new one: it must never be able
+    to write the report. Whatever does not print, the space apart, is written as its escape.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def to_text(report: Report) -> str:
     """The report for a reader, ending in a newline."""
-    lines = [f"memcon-verify {__version__}: {report.kind} {report.target}", "", report.headline]
+    lines = [f"memcon-verify {__version__}: {report.kind} {plain(report.target)}", "", plain(report.headline)]
     lines += _section("Checked", report.checked)
     lines += _section("Found", [_finding(one) for one in report.findings] + _more(report) or ["Nothing."])
-    lines += _section("Stated by the log", [f"{key}: {_value(value)}" for key, value in report.facts.items()])
+    lines += _section("Stated by the log", _facts(report.facts))
     lines += _section("Sealed", _spans(report.seconds))
     lines += _section("Limits of this check", report.limits)
     lines += _section("Not checked, and not proved by this", report.not_checked)
@@ -48,7 +60,21 @@ def to_text(report: Report) -> str:
 
 
 def _section(title: str, items: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  - {item}" for item in items)] if items else []
+    return ["", title, *(f"  - {plain(item)}" for item in items)] if items else []
+
+
+def _facts(facts: Mapping[str, Any]) -> list[str]:
+    """A line for each; of several texts a line each, so that none can pass for two."""
+    lines: list[str] = []
+    for key, value in facts.items():
+        texts = isinstance(value, list) and len(value) > 1 and not all(isinstance(v, int) for v in value)
+        if not texts:
+            lines.append(f"{key}: {_value(value)}")
+            continue
+        lines += [f"{key}, {n}: {_value(item)}" for n, item in enumerate(value[:MAX_ITEMS], 1)]
+        if len(value) > MAX_ITEMS:
+            lines.append(f"{key}: {len(value) - MAX_ITEMS:,} more (--json shows them)")
+    return lines
 
 
 def _finding(one: Finding) -> str:
