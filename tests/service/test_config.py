@@ -55,6 +55,13 @@ def test_lines_and_fallback() -> None:
     assert config.journal_fallback.is_absolute()
 
 
+def test_tls_and_its_certificate() -> None:
+    sip = '[sip]\nlisten = ["tls://127.0.0.1:5061"]\ncertificate = "tls/sip.pem"\nkey = "/etc/sip.key"\n'
+    config = parse(MINIMAL + sip, HOME)
+    assert config.sip_listen == (SipListen("tls", "127.0.0.1", 5061),)
+    assert (config.sip_certificate, config.sip_key) == (HOME / "tls/sip.pem", Path("/etc/sip.key"))
+
+
 def test_ipv6_listen() -> None:
     config = parse(MINIMAL + '[sip]\nlisten = ["udp://[::1]:5060"]\n[console]\nlisten = "[::1]:8080"\n', HOME)
     assert config.sip_listen == (SipListen("udp", "::1", 5060),)
@@ -75,7 +82,9 @@ def test_ipv6_listen() -> None:
         ('beat = 3\n' + MINIMAL, 1, "expected a table"),
         ('nonsense = 3\n' + MINIMAL, 1, "unknown; expected one of"),
         (MINIMAL + '[sip]\nlisten = "udp://127.0.0.1:5060"\n', 4, "expected an array"),
-        (MINIMAL + '[sip]\nlisten = ["tls://127.0.0.1:5061"]\n', 4, "expected an array"),
+        (MINIMAL + '[sip]\nlisten = ["ws://127.0.0.1:5061"]\n', 4, "expected an array"),
+        (MINIMAL + '[sip]\nlisten = ["tls://127.0.0.1:5061"]\n', 4, "certificate is missing"),
+        (MINIMAL + '[sip]\ncertificate = "c"\nlisten = ["tls://[::1]:5061"]\n', 5, "key is missing"),
         (MINIMAL + '[sip]\nlisten = ["udp://127.0.0.1:99999"]\n', 4, "expected an array"),
         (MINIMAL + '[sip]\nlisten = ["udp://::1:1", "udp://[::1]:1"]\n', 4, "none twice"),
         (MINIMAL + '[sip]\nlisten = [""]\n', 4, "expected an array"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where SIP is heard: `protocol` udp or tcp."""
+    """Where SIP is heard: `protocol` udp, tcp or tls."""
 
     protocol: str
     host: str

@@ -19,8 +19,9 @@ from memcon.capture.media_loop import MediaLoop
 from memcon.capture.receiver import Receiver
 from memcon.capture.server import Endpoint, SipServer
 from memcon.capture.sockets import PortPool, raise_file_limit
+from memcon.capture.tls import Tls, TlsFiles
 from memcon.clock import NS
-from memcon.errors import MachineError
+from memcon.errors import LocalError, MachineError
 from memcon.record import canonical
 from memcon.store.durable import read_if_there, write_file
 
@@ -45,6 +46,17 @@ class CaptureSettings:
     media_ports: str
     config_parts: dict[str, str]
     receipt_key: ReceiptKey
+    tls: TlsFiles | None = None
+
+
+def tls_of(settings: CaptureSettings) -> Tls | None:
+    """The certificate of SIP over TLS, None where nothing needs one."""
+    secured = [end for end in settings.listen if end.protocol == "tls"]
+    if not secured:
+        return None
+    if settings.tls is None:
+        raise LocalError(f"{secured[0]} without a certificate")
+    return Tls(settings.tls)
 
 
 class Capture:
@@ -59,6 +71,7 @@ class Capture:
         raise_file_limit()
         media_address = settings.recorder.media_address
         pool = PortPool(clock, address=media_address, ports=settings.media_ports)
+        self._tls = tls_of(settings)
         # The ports before the journal: an instance that cannot listen leaves nothing behind.
         self._bound = bind(settings.listen)
         self._journal = JournalWriter(home, clock, self.instance, secrets.token_bytes(32), log)
@@ -95,7 +108,7 @@ class Capture:
         }
         self._journal.control(start | stamp(self._clock.wall_ns(), self._clock.monotonic_ns()))
         self._media.start()
-        await self._sip.serve(self._bound, self._settings.recorder.media_address)
+        await self._sip.serve(self._bound, self._settings.recorder.media_address, self._tls)
         self._log.info("listening", instance=self.instance.hex(), on=start["listen"])
         try:
             while not stop.is_set() and not self._media.ended.is_set():

@@ -1,4 +1,4 @@
-"""The sockets of SIP: one UDP endpoint or TCP listener per `listen` entry, one core behind all.
+"""The sockets of SIP: one UDP endpoint, TCP or TLS listener per `listen` entry, one core behind all.
 
 Nothing a peer does may grow without bound or stop the others: datagrams are read a few at a time,
 a connection that does not read its answers is not read either, one that says nothing and holds no
@@ -11,11 +11,12 @@ import asyncio
 import itertools
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from memcon.capture.calls import Moment
 from memcon.capture.endpoints import Bound, Endpoint
 from memcon.clock import NS
+from memcon.errors import LocalError
 from memcon.wire import events as ev
 from memcon.wire.framing import Ping, StreamParser
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from memcon.capture.calls import Recorder
     from memcon.capture.log import Log
+    from memcon.capture.tls import Tls
     from memcon.clock import Clock
     from memcon.wire.sip import Message, SipError
 
@@ -35,6 +37,8 @@ WRITE_BYTES = 256 << 10  # answers that a peer has not read: beyond, we do not r
 ABORT_BYTES = 1 << 20  # and beyond this (said again and again) the connection is given up
 DATAGRAMS = 32  # read in one go, then TCP, timers and the rest have their turn
 LARGEST = 65_535
+HANDSHAKE_S = 10.0  # for a peer that connects and says nothing
+SHUTDOWN_S = 2.0
 
 
 class _Udp:
@@ -78,11 +82,12 @@ class _Udp:
 
 
 class _Tcp(asyncio.Protocol):
-    """One connection."""
+    """One connection, TCP alone or with TLS over it."""
 
-    def __init__(self, sip: SipServer) -> None:
+    def __init__(self, sip: SipServer, protocol: Literal["tcp", "tls"] = "tcp") -> None:
         self._sip = sip
-        self.flow = f"tcp-{next(sip.flows)}"
+        self._protocol = protocol
+        self.flow = f"{protocol}-{next(sip.flows)}"
         self._parser = StreamParser()
         self._where: ev.Transport | None = None
         self._transport: asyncio.Transport | None = None
@@ -98,7 +103,7 @@ class _Tcp(asyncio.Protocol):
             return
         stream.set_write_buffer_limits(high=WRITE_BYTES)
         self._transport = stream
-        self._where = ev.Transport("tcp", (here[0], here[1]), (peer[0], peer[1]), self.flow)
+        self._where = ev.Transport(self._protocol, (here[0], here[1]), (peer[0], peer[1]), self.flow)
         self._sip.tcp[self.flow] = self
         if self._sip.paused:
             self.pause()
@@ -173,21 +178,35 @@ class SipServer:
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
+        self._tls: Tls | None = None
 
     def now(self) -> int:
         return self._clock.monotonic_ns()
 
-    async def serve(self, bound: Sequence[Bound], media_address: str) -> None:
-        """Begin to read on ports taken with `bind`.
+    async def serve(self, bound: Sequence[Bound], media_address: str, tls: Tls | None = None) -> None:
+        """Begin to read on ports taken with `bind`; `tls` has the certificate of those of TLS.
 
         A wildcard is shown to peers as `media_address`: an answer must name an address they can reach.
         """
+        self._tls = tls
         loop = asyncio.get_running_loop()
         for each in bound:
             end = each.endpoint
             if end.protocol == "udp":
                 local = (media_address if end.wildcard else end.host, end.port)
                 self._udp[local] = _Udp(self, each, local)
+            elif end.protocol == "tls":
+                if tls is None:
+                    raise LocalError(f"{end} without a certificate")
+                secured = await loop.create_server(
+                    partial(_Tcp, self, "tls"),
+                    sock=each.sock,
+                    backlog=512,
+                    ssl=tls.context,
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_shutdown_timeout=SHUTDOWN_S,
+                )
+                self._servers.append(secured)
             else:
                 factory = partial(_Tcp, self)
                 self._servers.append(await loop.create_server(factory, sock=each.sock, backlog=512))
@@ -277,7 +296,10 @@ class SipServer:
     # --- housekeeping ---
 
     def tidy(self, *, full: bool) -> None:
-        """About once a second: stop reading while the journal is `full`, close idle connections."""
+        """About once a second: stop reading while the journal is `full`, close idle connections, take up a
+        renewed certificate."""
+        if self._tls is not None:
+            self._tls.look(self.now(), self.log)
         if full != self.paused:
             self.paused = full
             for each in self._readers():

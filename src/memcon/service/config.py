@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WHAT = "memcon.toml"
-_LISTEN = re.compile(r"^(udp|tcp)://(.+):(\d{1,5})$")
+_LISTEN = re.compile(r"^(udp|tcp|tls)://(.+):(\d{1,5})$")
 _ORIGIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9._~-]+)*$")
 
 
@@ -28,7 +28,7 @@ class _Wrong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SipListen:
-    """One place where SIP is heard: `transport` udp or tcp."""
+    """One place where SIP is heard: `transport` udp, tcp or tls."""
 
     transport: str
     host: str
@@ -61,6 +61,8 @@ class Config:
     console_host: str
     console_port: int
     journal_fallback: Path | None = None
+    sip_certificate: Path | None = None
+    sip_key: Path | None = None
 
 
 def _text(value: object) -> str:
@@ -144,8 +146,13 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("recorder", "origin",
             "the log's name: a host name you own, and a path if you like", None, _origin, True),
-    Setting("sip", "listen", 'an array of "udp://ADDRESS:PORT" and "tcp://ADDRESS:PORT", none twice',
+    Setting("sip", "listen",
+            'an array of "udp://ADDRESS:PORT", "tcp://ADDRESS:PORT" and "tls://ADDRESS:PORT", none twice',
             ["udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"], _listen),
+    Setting("sip", "certificate",
+            "a PEM file: the certificate of tls:// and its chain, from the home directory unless absolute",
+            None, _path),
+    Setting("sip", "key", "a PEM file: the certificate's private key, without a password", None, _path),
     Setting("media", "address", "the IP address that media is sent to", "127.0.0.1", _address),
     Setting("media", "ports", '"FIRST-LAST", at least 4 ports from 1024 to 65535', "20000-29999", _ports),
     Setting("beat", "period",
@@ -224,6 +231,11 @@ def parse(text: str, home: Path) -> Config:
     for nth, line in enumerate(lines):
         if line.name in [other.name for other in lines[:nth]]:
             raise _refuse(text, "line", "name", f"{line.name!r} stands twice", nth)
+    certificate, key = got["sip"]["certificate"], got["sip"]["key"]
+    if any(end.transport == "tls" for end in got["sip"]["listen"]):
+        for name in ("certificate", "key"):
+            if got["sip"][name] is None:
+                raise _refuse(text, "sip", "listen", f"has tls://, for which [sip] {name} is missing")
     host, port = got["console"]["listen"]
     fallback, journal = got["vault"]["fallback"], got["journal"]["fallback"]
     return Config(
@@ -238,6 +250,8 @@ def parse(text: str, home: Path) -> Config:
         host,
         port,
         None if journal is None else home / journal,
+        None if certificate is None else home / certificate,
+        None if key is None else home / key,
     )
 
 

@@ -18,6 +18,7 @@ from memcon.capture.calls import ReceiptKey, Settings
 from memcon.capture.log import Log
 from memcon.capture.process import CaptureSettings, run_capture
 from memcon.capture.server import Endpoint
+from memcon.capture.tls import TlsFiles
 from memcon.clock import SystemClock
 from memcon.errors import MemconError
 from memcon.seal.keys import load_keys
@@ -46,6 +47,9 @@ def capture_settings(home: Home) -> CaptureSettings:
         f"{first}-{last}",
         config_parts(config, keys, read_bytes(home.custodians)),
         ReceiptKey(keys.receipt_public(), receipt.sign),
+        TlsFiles(config.sip_certificate, config.sip_key)
+        if config.sip_certificate is not None and config.sip_key is not None
+        else None,
     )
 
 
