@@ -63,14 +63,27 @@ class StreamAccount:
         """The sources followed, in order of appearance."""
         return tuple(self._sources)
 
+    @property
+    def following(self) -> tuple[int, int] | None:
+        """(SSRC, sequence number) of the packet that would follow the latest; None before the first."""
+        source = self._source
+        return None if source is None else (self._ssrc, (source.highest + 1) & 0xFFFF)
+
+    def advance(self, count: int) -> None:
+        """So many packets came, each the one that `following` named."""
+        self.received += count
+        if self._source is not None:
+            self._source.highest += count
+            self._source.ahead += count
+            self._source.suspect = -1
+
     def run(self, ssrc: int, first: int, count: int) -> None:
         """`count` RTP packets of one SSRC whose sequence numbers follow each other from `first`."""
         source = self._source if ssrc == self._ssrc else self._pick(ssrc)
-        self.received += count
         if source is not None and (source.highest + 1) & 0xFFFF == first:
-            source.highest += count
-            source.ahead += count
+            self.advance(count)
             return
+        self.received += count
         for offset in range(count):
             self.packet(ssrc, (first + offset) & 0xFFFF)
 

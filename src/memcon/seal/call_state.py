@@ -17,13 +17,16 @@ from memcon.record.config import hash_root
 from memcon.record.hashing import ZERO32, sha256
 from memcon.record.segment import KIND_RTCP, KIND_RTP, NS
 from memcon.seal.second import SecondSealer
-from memcon.seal.segmenter import Stream, latest
+from memcon.seal.waiting import Closing
 from memcon.store import durable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from memcon.seal.controls import CallFacts, StreamFacts
+    from memcon.seal.streams import Stream, Streams
+    from memcon.seal.waiting import Content, Waiting
 
 MEDIA, EVENTS, LEAVES, RECORD = "media.mcs", "events.mce", "leaves.mcl", "record.mcr"
 WRAPS, CUSTODIANS = "wraps.json", "custodians.json"
@@ -72,7 +75,9 @@ class EventSummary:
 class Call:
     """A call being sealed. Nothing here reads a clock or decides when: the sealer does."""
 
-    def __init__(self, number: int, facts: CallFacts, custody: Custody, directory: Path) -> None:
+    def __init__(
+        self, number: int, facts: CallFacts, custody: Custody, directory: Path, streams: Streams
+    ) -> None:
         self.number = number
         self.facts = facts
         self.custody = custody
@@ -91,12 +96,13 @@ class Call:
         """Whether the last leaf is made."""
         self.first_index = self.last_index = 0
         self.next_segment = 0
+        self._places = streams
         self._sealer = SecondSealer(custody.key)
         self._in_order: list[Stream] = []
         self._hashes: list[bytes] = []
         self._empties: list[frozenset[int]] = []
         self._leaf_segments = 0
-        self._waiting = 0
+        self._unwritten = 0
         self._event_hashes: list[bytes] = []
         self._leaf_events = 0
         self._table_hashes: list[bytes] = []
@@ -111,13 +117,6 @@ class Call:
 
     # ------------------------------------------------------------------ what the journal tells
 
-    @property
-    def duration_so_far(self) -> int:
-        """No call is shorter than what it holds: its closed segments, and the packets in open blocks."""
-        closed = (self.next_segment - 1) * NS
-        waiting = [latest(b) for s in self.streams.values() for b in s.blocks.values()]
-        return max([0, closed + 1, *(at + 1 for at in waiting)])
-
     def add_streams(self, streams: tuple[StreamFacts, ...]) -> None:
         """Streams that are new or have changed; each adds an entry to the table, its RTCP another."""
         for facts in streams:
@@ -131,7 +130,7 @@ class Call:
         if stream is None:
             beside = self.streams.get(number - 1) if kind == KIND_RTCP else None
             reports = beside.account if beside else None
-            stream = self.streams[number] = Stream(number, kind, self.facts.mono, reports)
+            stream = self.streams[number] = self._places.new(number, kind, self.facts.mono, reports)
             self._in_order = [self.streams[n] for n in sorted(self.streams)]
         self.handles[handle] = stream
         entry = facts.entry(len(self.table), number, kind, port)
@@ -168,27 +167,37 @@ class Call:
         account.kernel_drops += new
         return new
 
-    def end(self, ending: Ending) -> None:
-        """Close what is open: the call ends, and its last segments with it."""
-        duration = max(ending.duration, self.duration_so_far)
+    def end(self, ending: Ending, waiting: Waiting) -> None:
+        """The call ends, and its last segments close. None is shorter than what it holds: its closed
+        segments, and the packets that wait."""
+        latest = waiting.latest(self._in_order)
+        closed = (self.next_segment - 1) * NS
+        duration = max(ending.duration, 0, closed + 1, -1 if latest is None else latest + 1)
         self.ending = Ending(ending.cause, ending.who, ending.wall, duration, ending.message)
-        self.close_segments(max(1, -(-duration // NS)))
+        close_segments([(self, max(1, -(-duration // NS)))], waiting)
+
+    def forget(self, waiting: Waiting) -> None:
+        """After the last leaf: nothing waits for this call any more."""
+        waiting.drop(self._in_order)
+        self._places.free(self._in_order)
 
     # ------------------------------------------------------------------ segments
 
-    def close_segments(self, count: int) -> None:
-        """Close segments until there are `count`; what is closed already stays."""
-        while self.next_segment < count:
-            self._close_segment()
+    def closing(self, count: int) -> Closing:
+        """The segments to close until there are `count`; what is closed already stays."""
+        return Closing(self._in_order, self.next_segment, max(count, self.next_segment))
 
-    def _close_segment(self) -> None:
-        sealed = self._sealer.seal(self.next_segment, self._in_order)
-        self._hashes.append(sealed.hash)
-        self._empties.append(frozenset(self.streams) - sealed.heard)
-        self._buffers[MEDIA] += sealed.pieces
-        self.next_segment += 1
-        self._waiting += len(sealed.pieces[1])
-        if self._waiting >= _WRITE_AT:
+    def add_segments(self, contents: Iterable[Content]) -> None:
+        """Seal the next seconds."""
+        numbers = frozenset(self.streams)
+        for content in contents:
+            sealed = self._sealer.seal(self.next_segment, content)
+            self._hashes.append(sealed.hash)
+            self._empties.append(numbers - content.heard)
+            self._buffers[MEDIA] += sealed.pieces
+            self.next_segment += 1
+            self._unwritten += len(sealed.pieces[1])
+        if self._unwritten >= _WRITE_AT:
             self.flush()
 
     # ------------------------------------------------------------------ leaves
@@ -344,10 +353,10 @@ class Call:
         return segment.opening_commitment(which, hashing.opening_salt(self.custody.key, which), data)
 
     def progress(self) -> list[canonical.Json]:
-        """Segments so far and counts per stream, as the feed shows an open call."""
+        """Segments so far and counts per stream by the latest leaf, as the feed shows an open call."""
         counts = [
             [c.stream, c.received, c.expected, c.kernel_drops, c.duplicates, c.reordered]
-            for c in self._count()
+            for c in self._counts
         ]
         return [len(self._hashes), counts]
 
@@ -363,7 +372,7 @@ class Call:
             if pieces:
                 durable.append(self.directory / name, *pieces)
                 pieces.clear()
-        self._waiting = 0
+        self._unwritten = 0
 
     def finish(self, done: Path, extra: dict[str, canonical.Json]) -> None:
         """After the last leaf: record, sync, and the rename to `work/done/<number>`."""
@@ -425,3 +434,10 @@ def _bitmap(bits: list[bool]) -> bytes:
         if bit:
             value |= 1 << (call.MAX_SEGMENTS - 1 - i)
     return value.to_bytes(call.MAX_SEGMENTS // 8, "big")
+
+
+def close_segments(due: Sequence[tuple[Call, int]], waiting: Waiting) -> None:
+    """Close segments of calls until each has so many."""
+    contents = waiting.close([opened.closing(count) for opened, count in due])
+    for (opened, _), own in zip(due, contents, strict=True):
+        opened.add_segments(own)

@@ -21,17 +21,29 @@ if TYPE_CHECKING:
     from memcon.seal.feed import Feed
     from memcon.seal.segmenter import Segmenter
     from memcon.seal.slots_file import Known
+    from memcon.seal.streams import Streams
+    from memcon.seal.waiting import Waiting
     from memcon.store.paths import Home
 
 
 class Desk:
     """The calls of all instances being sealed. `open`: number -> call, in order of their numbers."""
 
-    def __init__(self, home: Home, known: Known, feed: Feed, findings: list[Finding]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        known: Known,
+        feed: Feed,
+        findings: list[Finding],
+        streams: Streams,
+        waiting: Waiting,
+    ) -> None:
         self._home = home
         self._known = known
         self._feed = feed
         self._findings = findings
+        self._streams = streams
+        self._waiting = waiting
         self._custodians, self._custodians_bytes = custody.load_custodians(home.custodians)
         self.open: dict[int, Call] = {}
         self.next_call = known.last.next_call if known.last else 1
@@ -65,7 +77,7 @@ class Desk:
         if kind == "sip":
             self._sip(found, control)
         elif kind == "streams":
-            self._streams(found, control)
+            self._changed_streams(found, control)
         elif kind == "event":
             self._event(found, control)
         elif kind == "end":
@@ -120,7 +132,7 @@ class Desk:
         if number is None or taken is None:
             number, self.next_call = self.next_call, self.next_call + 1
             taken = self._new_custody(facts, number)
-        call = Call(number, facts, taken, self._directory(number))
+        call = Call(number, facts, taken, self._directory(number), self._streams)
         self.open[number] = call
         self._keys[facts.key] = call
         self._register(call)
@@ -159,7 +171,7 @@ class Desk:
                 raise FormatError("stream", problem, where="handle")
             self._handles[handle] = call
             if self._segmenter is not None:
-                self._segmenter.streams[handle] = stream
+                self._segmenter.follow(handle, stream)
 
     def _sip(self, call: Call, control: Control) -> None:
         f = controls.Fields(control.facts, "sip record")
@@ -168,7 +180,7 @@ class Desk:
         facts = {"type": "sip", **{key: f.text(key, "") for key in keys}}
         self._tell(call, since, wall, facts, controls.attachment(control))
 
-    def _streams(self, call: Call, control: Control) -> None:
+    def _changed_streams(self, call: Call, control: Control) -> None:
         f = controls.Fields(control.facts, "streams record")
         streams = controls.read_streams(f.list("streams"))
         call.add_streams(streams)
@@ -213,7 +225,7 @@ class Desk:
         """End a call: the event, its last segments; its streams take no more packets."""
         facts = {"type": "end", "cause": ending.cause, "who": ending.who}
         self._tell(call, ending.duration, ending.wall, facts)
-        call.end(ending)
+        call.end(ending, self._waiting)
         for handle in call.handles:
             if self._segmenter is not None and self._handles.get(handle) is call:
                 self._segmenter.ignore(handle)
@@ -282,6 +294,7 @@ class Desk:
     def done(self, call: Call, extra: dict[str, canonical.Json]) -> None:
         """After a call's last leaf is in the log: hand its directory over and forget its key."""
         call.finish(self._home.work_done / str(call.number), extra)
+        call.forget(self._waiting)
         custody.erase_call_key(self._home, call.number)
         del self.open[call.number]
         self._feed.tell("done", number=call.number)

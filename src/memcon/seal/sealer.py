@@ -24,7 +24,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
@@ -35,7 +35,7 @@ from memcon.record.segment import NS
 from memcon.record.slottree import NoteLeaf, SlotLeaf
 from memcon.record.statement import Off
 from memcon.seal import controls, slots_file
-from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER
+from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER, close_segments
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
 from memcon.seal.keys import load_keys
@@ -43,6 +43,8 @@ from memcon.seal.notes import NoteQueue
 from memcon.seal.retention import JournalFiles
 from memcon.seal.segmenter import Segmenter
 from memcon.seal.sequencer import Sequencer, free_lane, note_name
+from memcon.seal.streams import Streams
+from memcon.seal.waiting import Waiting
 from memcon.store import durable
 from memcon.store.journal_reader import Finding, JournalReader
 
@@ -70,7 +72,7 @@ class _Instance:
 
     id: bytes
     started: int
-    segmenter: Segmenter = field(default_factory=Segmenter)
+    segmenter: Segmenter
     tick: journal.Tick | None = None
     mono: int | None = None
     """The latest monotonic time that was believed."""
@@ -107,7 +109,9 @@ class Sealer:
         self._drop_before(since)
         self._config_root = self._seen_root()
         self._config: dict[str, bytes] = {}
-        self._desk = Desk(home, self._known, self.feed, self.findings)
+        self._streams = Streams()
+        self._waiting = Waiting(self._streams)
+        self._desk = Desk(home, self._known, self.feed, self.findings, self._streams, self._waiting)
         self._desk.forget_orphans()
         self._sealed_calls = last.next_call if last else 1
         self._files = JournalFiles(home, self._reader)
@@ -209,7 +213,8 @@ class Sealer:
     def _begin(self, id_: bytes) -> _Instance:
         current = self._reader.current
         started, partial = (current.started, not current.complete) if current else (0, False)
-        instance = self._instance = _Instance(id_, started)
+        segmenter = Segmenter(self._streams, self._waiting)
+        instance = self._instance = _Instance(id_, started, segmenter)
         self._desk.begin_instance(instance.segmenter, partial=partial)
         self._due = []
         self.feed.tell("instance", instance=id_.hex(), wall=started)
@@ -319,18 +324,21 @@ class Sealer:
 
     def _close_segments(self, mono: int) -> None:
         """Close the segments of all open calls that ended by `mono`."""
-        for opened in self._desk.open.values():
-            if opened.ending is None:
-                opened.close_segments((mono - opened.facts.mono) // NS)
+        running = [opened for opened in self._desk.open.values() if opened.ending is None]
+        close_segments([(c, (mono - c.facts.mono) // NS) for c in running], self._waiting)
 
     def _close_due(self, mono: int) -> None:
-        """Close segments whose second is over, call by call in the order of their ends."""
+        """Close segments whose second is over: a tenth of all calls at each tick."""
+        due = []
         while self._due and self._due[0][0] <= mono:
             _, number = heapq.heappop(self._due)
             opened = self._desk.open.get(number)
             if opened is not None and opened.ending is None:
-                opened.close_segments((mono - opened.facts.mono) // NS)
-                heapq.heappush(self._due, (opened.facts.mono + (opened.next_segment + 1) * NS, number))
+                count = (mono - opened.facts.mono) // NS
+                due.append((opened, count))
+                next_end = max(count, opened.next_segment) + 1
+                heapq.heappush(self._due, (opened.facts.mono + next_end * NS, number))
+        close_segments(due, self._waiting)
 
     def _stop(self, instance: _Instance, stop: journal.Stop) -> None:
         """A clean end: last leaves and the off statement, in one beat of state 4."""
