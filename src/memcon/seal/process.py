@@ -63,7 +63,6 @@ class _Seal:
         sealer = Sealer(self._home, self._clock)
         try:
             sealer.say()
-            calm_collector()
             first = sealer.last_beat.index
             while True:
                 did = sealer.step()
@@ -116,4 +115,5 @@ def run_seal(home: Home, stop: threading.Event, clock: Clock | None = None, log:
     After `stop` the rest of the journal is still sealed, for 10 s at most: capture should have written
     its stop record by then. Raises MachineError only where the disk refuses until that time is over.
     """
+    calm_collector()
     _Seal(home, stop, clock or SystemClock(), log).run()
