@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from memcon.clock import ManualClock, SystemClock
 from memcon.errors import FormatError, MachineError, MemconError, UsageError
 from memcon.record import beat, statement
 from memcon.record.bundle import read_zip
+from memcon.seal.genesis import create_log
 from memcon.seal.keys import load_keys
 from memcon.service import demo, office, worker
 from memcon.service.archive import Archive
@@ -232,6 +234,35 @@ def test_a_damaged_object_is_named_among_the_others(tmp_path: Path) -> None:
     assert "do not hold" in vault.headline
     assert any(":call:1: " in finding.where for finding in vault.findings)
     assert any("not given by the checker" in line for line in vault.not_checked)
+
+
+def test_a_call_whose_object_was_deleted_is_missed(tmp_path: Path) -> None:
+    home, config = copy(tmp_path / "h")
+    object_ = next(home.vault.rglob("media.mcs")).parents[2]
+    shutil.rmtree(object_)
+    log, vault = verify_home(home, config, Trust())
+    assert log.ok
+    assert vault.counts == {"object-missing": 1}
+    assert "1 call that was sealed is not in it" in vault.headline
+    (home.work_done / "1").mkdir(parents=True)  # ended just now, and not kept yet
+    assert verify_home(home, config, Trust())[1].ok
+
+
+def test_an_object_in_anothers_place(tmp_path: Path) -> None:
+    home, config = copy(tmp_path / "h")
+    object_ = next(home.vault.rglob("media.mcs")).parents[2]
+    object_.rename(object_.with_name("elsewhere"))
+    assert verify_home(home, config, Trust())[1].counts == {"object-id": 1}
+
+
+def test_a_log_begun_again_with_the_same_keys_does_not_fit_its_vault(tmp_path: Path) -> None:
+    home, config = copy(tmp_path / "h")
+    shutil.rmtree(home.log)
+    shutil.rmtree(home.slots)
+    create_log(home, load_keys(home.keys), config.origin, SystemClock().wall_ns(), period_ms=1000)
+    log, vault = verify_home(home, config, Trust())
+    assert log.counts == {"checkpoint-fork": 1}
+    assert vault.ok
 
 
 # --- the catalogue made again ---

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 START = 1_800_000_000
 ORIGIN = "recorder.example/1"
+IDENTITY = f"urn:memcon:{sha256(ORIGIN.encode()).hex()[:16]}:call:1"
 STRUCTURE = sha256(b"structure")
 INSTANCE = sha256(b"instance")[:16]
 
@@ -570,7 +571,7 @@ def vault_files(world: World, call: Call) -> dict[str, bytes]:
     }
 
 
-def ocfl_object(files: dict[str, bytes], identity: str = "urn:memcon:0011:call:1") -> dict[str, bytes]:
+def ocfl_object(files: dict[str, bytes], identity: str = IDENTITY) -> dict[str, bytes]:
     """The files of an OCFL 1.1 object with one version."""
     state: dict[str, list[str]] = {}
     for name, data in files.items():

@@ -12,10 +12,11 @@ from memcon.record.config import hash_root
 from memcon.record.hashing import sha256
 from memcon.record.statement import Genesis
 from memcon.tlog.checkpoint import Checkpoint
+from memcon.tlog.merkle import leaf_hash
 from memcon.verify import seconds, trust, verify_bundle, verify_log
 from memcon.verify.keys import MAX_STATED
 from memcon.verify.log import MAX_ABSENT
-from memcon.verify.openings import _prefix_roots
+from memcon.verify.seen import prefix_roots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def test_leaves_that_all_claim_every_event() -> None:
 
 def test_table_roots_are_worked_out_in_one_pass() -> None:
     hashes = [sha256(b"%d" % n) for n in range(40)]
-    roots = _prefix_roots(hashes, set(range(50)))
+    roots = prefix_roots([leaf_hash(value) for value in hashes], set(range(50)))
     assert roots == {n: hash_root(hashes[:n]) for n in range(41)}
 
 

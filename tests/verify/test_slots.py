@@ -195,3 +195,63 @@ def test_an_entry_bundle_that_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "x.mcl"
     file.write_bytes(SLOTS_MAGIC + b"".join(world.records))
     assert {"log-missing", "slots-stray"} <= set(verify_slots([file], log).counts)
+
+
+class Liar(b.Call):
+    """A call whose operator changes leaf `at` before it is sealed, and everything follows from it."""
+
+    at: int = 1
+    lie: Any = None
+
+    def change(self, leaf: calls.CallLeaf) -> calls.CallLeaf:
+        return self.lie(leaf) if len(self.leaves) == self.at else leaf
+
+
+@pytest.mark.parametrize(
+    ("at", "lie", "code"),
+    [
+        (1, lambda leaf: replace(leaf, first_segment=leaf.first_segment + 1), "call-sequence"),
+        (1, lambda leaf: replace(leaf, first_event=0), "call-sequence"),
+        (1, lambda leaf: replace(leaf, streams=leaf.streams[:1]), "call-counters"),
+        (0, lambda leaf: replace(leaf, streams=leaf.streams[::-1]), "call-counters"),
+        (2, lambda leaf: replace(leaf, last=replace(leaf.last, segments=3)), "call-totals"),
+        (2, lambda leaf: replace(leaf, last=replace(leaf.last, duration=99 * b.NS)), "call-arithmetic"),
+        (1, lambda leaf: replace(leaf, segments=0), "call-arithmetic"),
+    ],
+)
+def test_an_overseer_sees_counts_that_do_not_add_up(tmp_path: Path, at: int, lie: Any, code: str) -> None:
+    """Sealed and signed like this: the roots fit, and without any content the structure convicts."""
+    world = b.begun()
+    call = Liar(world, packets=[*b.speech(5, 0), *b.speech(5, 2)])
+    call.at, call.lie = at, lie
+    while not call.done:
+        world.beat([call])
+    report = check(world, tmp_path)
+    assert code in report.counts
+    assert "slots-root" not in report.counts
+
+
+def test_two_calls_with_one_handle(tmp_path: Path) -> None:
+    world = b.begun()
+    one, two = b.Call(world), b.Call(world, number=2, lane=99)
+    two.handle = one.handle
+    while not one.done:
+        world.beat([one, two])
+    assert check(world, tmp_path).counts == {"slots-twin": 1}
+
+
+def test_a_call_sealed_twice_in_one_slot_or_begun_again(tmp_path: Path) -> None:
+    world = b.begun()
+    one, twin = b.Call(world), b.Call(world, lane=99)
+    while not one.done:
+        world.beat([one, twin])
+    assert {"slots-number", "slots-cut", "slots-leaf"} <= set(check(world, tmp_path).counts)
+
+
+def test_beats_without_records_at_the_ends_are_a_limit(tmp_path: Path) -> None:
+    world = busy()
+    for n, records in enumerate((world.records[2:], world.records[:-2], [])):
+        report = check(world, tmp_path / str(n), records)
+        assert not report.counts
+        assert report.exit_code == 3
+        assert "were not looked into" in report.limits[0]

@@ -190,8 +190,8 @@ def test_versions_must_agree(tmp_path: Path) -> None:
     side = f"{hashlib.sha512(raw).hexdigest()} inventory.json\n".encode()
     changed = files | {"inventory.json": raw, "inventory.json.sha512": side}
     report = verify_object(b.write_files(tmp_path / "bad", changed), trust(world.vkeys()))
-    assert {f.where for f in report.findings} == {"v1/inventory.json", "v2/inventory.json"}
-    assert set(report.counts) == {"ocfl-form"}
+    assert {f.where for f in report.findings} == {"v1/inventory.json", "v2/inventory.json", "inventory.json"}
+    assert set(report.counts) == {"ocfl-form", "object-id"}
 
 
 def test_an_object_of_slot_records(tmp_path: Path) -> None:
@@ -249,3 +249,20 @@ def test_a_folder_of_the_object_that_is_a_link(tmp_path: Path) -> None:
     (folder / "v1" / "content").rename(tmp_path / "outside")
     (folder / "v1" / "content").symlink_to(tmp_path / "outside", target_is_directory=True)
     assert {"ocfl-missing", "ocfl-stray"} <= codes(folder, world)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    ["urn:uuid:1", b.IDENTITY[:-1] + "2", b.IDENTITY.replace("urn:memcon:", "urn:memcon:0")[:26] + "x"],
+)
+def test_an_object_under_another_calls_id(tmp_path: Path, identity: str) -> None:
+    world, call = b.simple()
+    folder = b.write_files(tmp_path, b.ocfl_object(b.vault_files(world, call), identity))
+    assert codes(folder, world) == {"object-id"}
+
+
+def test_an_object_under_an_id_of_another_log(tmp_path: Path) -> None:
+    world, call = b.simple()
+    other = "urn:memcon:" + "0" * 16 + ":call:1"
+    folder = b.write_files(tmp_path, b.ocfl_object(b.vault_files(world, call), other))
+    assert codes(folder, world) == {"object-id"}

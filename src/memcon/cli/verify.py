@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option("--audio", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the audio of the verified blocks (G.711 and L16)")  # fmt: skip
+@click.option("--seen", "seen", multiple=True, metavar="FILE",
+              type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A checkpoint that you kept from before: the log must still contain it")  # fmt: skip
 @home_option
 @json_option
 @reports_errors
@@ -37,6 +40,7 @@ def command(
     keys: tuple[str, ...],
     policy: Path | None,
     audio: Path | None,
+    seen: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Check a log (directory or address), a bundle, a vault object; without TARGET, all kept here.
@@ -44,6 +48,7 @@ def command(
     Exit code: 0 nothing found, 1 findings, 2 it could not be checked, 3 nothing found but with a limit (no
     key was given).
     """
+    kept = [(str(path), path.read_bytes()) for path in seen]
     trusted = trust(keys, policy.read_bytes() if policy else None)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True, disable=as_json
@@ -57,9 +62,9 @@ def command(
             if audio is not None:
                 raise UsageError("--audio needs a bundle", cure="Give the bundle's file as TARGET")
             config = load_config(home)
-            reports = verify_home(Home(home.root, config.vault_path), config, trusted, progress)
+            reports = verify_home(Home(home.root, config.vault_path), config, trusted, progress, seen=kept)
         else:
-            reports = [check_target(target, trusted, audio_to=audio, progress=progress)]
+            reports = [check_target(target, trusted, seen=kept, audio_to=audio, progress=progress)]
     say(reports, as_json)
     sys.exit(worst([report.exit_code for report in reports]))
 

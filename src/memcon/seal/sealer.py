@@ -309,7 +309,8 @@ class Sealer:
             end = max((slot + 1) * period + offset, read_until)
             self._close_segments(end)
             self._close_slot(slot, end)
-            instance.stepped = False
+        if reached > first:
+            instance.stepped = False  # each beat that the step skipped carries the flag
         segmenter = instance.segmenter
         segmenter.watermark_mono = max(segmenter.watermark_mono, tick.watermark + offset)
         self._close_due(segmenter.watermark_mono)

@@ -14,21 +14,28 @@ from memcon.verify.findings import Report
 from memcon.verify.keys import Trust
 from memcon.verify.log import verify_log
 from memcon.verify.main import guess
+from memcon.verify.seen import Seen
 from memcon.verify.slots import verify_slots
 from memcon.verify.vault import verify_object
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from memcon.service.config import Config
     from memcon.store.paths import Home
+    from memcon.verify.seen import Kept
 
     Progress = Callable[[int, int], None]
 
 
 def check_target(
-    target: str, trusted: Trust, *, audio_to: Path | None = None, progress: Progress | None = None
+    target: str,
+    trusted: Trust,
+    *,
+    seen: Sequence[Kept] = (),
+    audio_to: Path | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check a log (directory or address), a vault object's directory or a bundle, told from its look.
 
@@ -39,7 +46,7 @@ def check_target(
     if kind != "log" and not path.exists():
         raise UsageError(f"{target} is not there")
     if kind == "log":
-        return verify_log(target, trusted, progress=progress)
+        return verify_log(target, trusted, seen=seen, progress=progress)
     if kind == "object":
         return verify_object(path, trusted)
     if not path.stat().st_size:
@@ -49,8 +56,17 @@ def check_target(
     return verify_bundle(data, trusted, target=target, audio_to=audio_to, progress=progress)
 
 
-def verify_home(home: Home, config: Config, trusted: Trust, progress: Progress | None = None) -> list[Report]:
-    """Check the log with the slot records under it, then every object of the vault.
+def verify_home(
+    home: Home,
+    config: Config,
+    trusted: Trust,
+    progress: Progress | None = None,
+    *,
+    seen: Sequence[Kept] = (),
+) -> list[Report]:
+    """Check the log with the slot records under it, and every object of the vault, against each other.
+
+    Every object's checkpoint must be of the log's own past, and every call that ended must be kept.
 
     Without keys of the checker's own, the home's keys are taken, and the reports say so: that the
     parts fit together, not whose they are.
@@ -58,13 +74,20 @@ def verify_home(home: Home, config: Config, trusted: Trust, progress: Progress |
     own = not trusted.keys
     if own:
         trusted = Trust(load_keys(home.keys).vkeys(config.origin))
-    slots = [home.slots] if home.slots.exists() else []
+    vault, kept, numbers = _verify_vault(home, config, trusted, progress)
+    kept += seen
+    ended: set[int] = set()
     log = (
-        verify_slots(slots, home.log, trusted, load_keys(home.keys).structure)
-        if slots
-        else verify_log(home.log, trusted, progress=progress)
+        verify_slots([home.slots], home.log, trusted, load_keys(home.keys).structure, seen=kept, ended=ended)
+        if home.slots.exists()
+        else verify_log(home.log, trusted, seen=kept, progress=progress)
     )
-    reports = [log, _verify_vault(home, config, trusted, progress)]
+    if home.work_done.is_dir():
+        numbers |= {int(path.name) for path in home.work_done.iterdir() if path.name.isdecimal()}
+    for number in sorted(ended - numbers):
+        vault.add("object-missing", f"call {number}", "it was sealed to its end, and nothing of it is kept")
+    vault.headline = _vault_headline(vault)
+    reports = [log, vault]
     for report in reports:
         if own:
             report.not_checked.append(
@@ -73,32 +96,55 @@ def verify_home(home: Home, config: Config, trusted: Trust, progress: Progress |
     return reports
 
 
-def _verify_vault(home: Home, config: Config, trusted: Trust, progress: Progress | None) -> Report:
-    """All objects as one report; each finding names its object."""
+def _verify_vault(
+    home: Home, config: Config, trusted: Trust, progress: Progress | None
+) -> tuple[Report, list[Kept], set[int]]:
+    """All objects as one report; the checkpoints in them, and the numbers of the calls they hold."""
     total = Report(str(home.vault), "vault")
     roots = [path for path in (home.vault, config.vault_fallback) if path is not None and path.exists()]
-    objects = [(root, id_) for path in roots for root in [StorageRoot(path)] for id_ in root.object_ids()]
+    objects = [(root, place) for path in roots for root in [StorageRoot(path)] for place in root.places()]
+    kept: list[Kept] = []
+    numbers: set[int] = set()
     whole = 0
-    for done, (root, id_) in enumerate(objects, 1):
-        report = verify_object(root.path / object_path(id_), trusted)
+    for done, (root, place) in enumerate(objects, 1):
+        report = verify_object(place, trusted)
+        facts = report.facts
+        id_ = str(facts.get("object", place.name))
+        if "object" in facts and root.path / object_path(id_) != place:
+            report.add("object-id", str(place.relative_to(root.path)), "is no place for an object of this id")
+        if {"origin", "tree size", "root"} <= facts.keys():
+            kept.append(Seen(id_, facts["origin"], facts["tree size"], bytes.fromhex(facts["root"])))
+        if "call" in facts:
+            numbers.add(facts["call"])
         whole += report.ok
-        for finding in report.findings:
-            total.add(
-                finding.code,
-                f"{id_}: {finding.where}",
-                finding.text,
-                second=finding.second,
-                through=finding.through,
-                stream=finding.stream,
-            )
-        total.not_checked += [line for line in report.not_checked if line not in total.not_checked]
-        total.limits += [line for line in report.limits if line not in total.limits]
+        _take(total, report, id_)
         if progress is not None:
             progress(done, len(objects))
     total.checked.append(f"{whole} of {count(len(objects), 'object')} of the vault hold what their seals say")
-    total.headline = (
-        f"The vault holds what was sealed: {count(len(objects), 'object')}."
-        if total.ok
-        else f"{len(objects) - whole} of {count(len(objects), 'object')} do not hold what was sealed."
-    )
-    return total
+    total.facts["objects"], total.facts["objects without a finding"] = len(objects), whole
+    return total, kept, numbers
+
+
+def _take(total: Report, report: Report, id_: str) -> None:
+    """Put an object's report into that of the vault; each finding names its object."""
+    for finding in report.findings:
+        total.add(
+            finding.code,
+            f"{id_}: {finding.where}",
+            finding.text,
+            second=finding.second,
+            through=finding.through,
+            stream=finding.stream,
+        )
+    total.not_checked += [line for line in report.not_checked if line not in total.not_checked]
+    total.limits += [line for line in report.limits if line not in total.limits]
+
+
+def _vault_headline(total: Report) -> str:
+    objects, whole = total.facts["objects"], total.facts["objects without a finding"]
+    missing = total.counts.get("object-missing", 0)
+    if total.ok:
+        return f"The vault holds what was sealed: {count(objects, 'object')}."
+    lost = f" {count(missing, 'call')} that was sealed is not in it." if missing == 1 else ""
+    lost = f" {count(missing, 'call')} that were sealed are not in it." if missing > 1 else lost
+    return f"{objects - whole} of {count(objects, 'object')} do not hold what was sealed.{lost}"

@@ -228,6 +228,10 @@ class StorageRoot:
         for directory in self._objects():
             yield self._newest(directory).id
 
+    def places(self) -> Iterator[Path]:
+        """The directories of all objects, whatever their inventories say they are."""
+        yield from self._objects()
+
     def check(self, object_id: str) -> list[Problem]:
         """Fixity: every stored byte against the inventory. An empty list means that all of it holds."""
         directory = self._object(object_id)

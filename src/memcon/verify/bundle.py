@@ -168,7 +168,8 @@ def _say_not_checked(report: Report) -> None:
     report.not_checked += [
         "That what reached the recorder was genuine, or that it reached it at once: seals date the sealing, "
         "not the speech",
-        "Calls that never reached the recorder, and other calls of this log",
+        "Calls that never reached the recorder, and other calls of this log, were it one of the same number: "
+        "the slot records show that, to whoever has the structure key",
         "The operator's counters of expected, lost, doubled and reordered packets (not: received)",
         "The receipt in the answer to the INVITE, the custodians' wraps, the ciphertexts (not in a bundle)",
         "Names of parties: they are what the sender said",

@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 from memcon.errors import FormatError
 from memcon.record import call as calls
 from memcon.record import opened
-from memcon.record.beat import FLAG_CLOCK_STEP as BEAT_CLOCK_STEP
 from memcon.record.beat import Beat, wrap_slot_root
 from memcon.record.call import FLAG_CLOCK_STEP, FLAG_LATE, FLAG_RECOVERED, CallLeaf, PlacedLeaf
 from memcon.record.slottree import DEPTH, root_from_path
 from memcon.tlog.merkle import leaf_hash, verify_inclusion
 from memcon.verify.beats import BeatCheck
+from memcon.verify.clocks import CallClock
 from memcon.verify.words import count, utc
 
 if TYPE_CHECKING:
     from memcon.tlog.checkpoint import Checkpoint
     from memcon.verify.container import Buffer
     from memcon.verify.findings import Report
-
-NS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -190,7 +188,6 @@ def _check_beats(report: Report, indexes: list[int], beats: ProvenBeats) -> None
 
 def _check_sequence(report: Report, call: Call) -> None:
     """First only first, last only last, chain, lane, and seconds, events, entries without a gap."""
-    segments = events = entries = 0
     before: Sealed | None = None
     for n, sealed in enumerate(call.leaves):
         leaf, where = sealed.leaf, f"call leaf {n}"
@@ -200,23 +197,31 @@ def _check_sequence(report: Report, call: Call) -> None:
             report.add("call-first", where, "begins a call" if leaf.first else "does not begin the call")
         if before is not None:
             _check_follow(report, where, before, leaf)
-        if leaf.first_segment != segments:
-            report.add("call-sequence", where, f"begins with second {leaf.first_segment}, {segments} was due")
-        if leaf.first_event != events:
-            report.add("call-sequence", where, f"begins with event {leaf.first_event}, {events} was due")
-        if leaf.table_entries < entries:
-            report.add("call-sequence", where, f"{leaf.table_entries} stream entries, {entries} before")
-        segments = leaf.first_segment + leaf.segments
-        events = leaf.first_event + leaf.events
-        entries = leaf.table_entries
+        check_counts(report, where, None if before is None else before.leaf, leaf)
         before = sealed
-    last = call.last
+
+
+def check_counts(report: Report, where: str, before: CallLeaf | None, leaf: CallLeaf) -> None:
+    """What a leaf counts against the leaf before it (None: it should be the first), and its totals."""
+    segments = 0 if before is None else before.first_segment + before.segments
+    events = 0 if before is None else before.first_event + before.events
+    entries = 0 if before is None else before.table_entries
+    if leaf.first_segment != segments:
+        report.add("call-sequence", where, f"begins with second {leaf.first_segment}, {segments} was due")
+    if leaf.first_event != events:
+        report.add("call-sequence", where, f"begins with event {leaf.first_event}, {events} was due")
+    if leaf.table_entries < entries:
+        report.add("call-sequence", where, f"{leaf.table_entries} stream entries, {entries} before")
+    segments, events = leaf.first_segment + leaf.segments, leaf.first_event + leaf.events
+    last = leaf.last
     if last is not None and (last.segments, last.events) != (segments, events):
-        report.add(
-            "call-totals",
-            f"call leaf {len(call.leaves) - 1}",
-            f"{last.segments} seconds and {last.events} events in all; the leaves: {segments} and {events}",
-        )
+        text = f"{last.segments} seconds and {last.events} events in all; the leaves: {segments} and {events}"
+        report.add("call-totals", where, text)
+    counts = [(s.stream, s.kind) for s in leaf.streams]
+    if counts != sorted({c[0]: c for c in counts}.values()):
+        report.add("call-counters", where, "streams stand twice or out of order")
+    if before is not None:
+        _check_counters(report, where, before, leaf)
 
 
 def _check_follow(report: Report, where: str, before: Sealed, leaf: CallLeaf) -> None:
@@ -226,11 +231,11 @@ def _check_follow(report: Report, where: str, before: Sealed, leaf: CallLeaf) ->
         report.add("call-chain", where, "its chain is not the hash of the leaf before it")
     if leaf.lane != before.leaf.lane:
         report.add("call-place", where, f"in lane {leaf.lane}, the leaf before it in lane {before.leaf.lane}")
-    counts = [(s.stream, s.kind) for s in leaf.streams]
-    if counts != sorted({c[0]: c for c in counts}.values()):
-        report.add("call-counters", where, "streams stand twice or out of order")
+
+
+def _check_counters(report: Report, where: str, before: CallLeaf, leaf: CallLeaf) -> None:
     now = {(s.stream, s.kind): s for s in leaf.streams}
-    for old in before.leaf.streams:
+    for old in before.streams:
         new = now.get((old.stream, old.kind))
         if new is None:
             report.add("call-counters", where, "the stream is no longer listed", stream=old.stream)
@@ -255,39 +260,13 @@ def _check_open(report: Report, call: Call, size: int | None) -> None:
 
 
 def _check_times(report: Report, call: Call) -> None:
-    """FORMATS §4, Arithmetic."""
-    first, last = call.first, call.last
+    first = call.first
     if first is None:
         return
-    stepped = False
+    clock = CallClock(first.start_wall)
     for n, sealed in enumerate(call.leaves):
-        leaf, beat, where = sealed.leaf, sealed.beat, f"call leaf {n}"
-        if beat is None:
-            continue
-        stepped |= bool(leaf.flags & FLAG_CLOCK_STEP or beat.flags & BEAT_CLOCK_STEP)
-        if n == 0:
-            _check_inside(report, where, "start", first.start_wall, sealed, stepped)
-        if leaf.last is not None:
-            _check_inside(report, where, "end", leaf.last.end_wall, sealed, stepped)
-            continue
-        due = max(0, (beat.slot_end_ns() - first.start_wall) // NS)
-        have = leaf.first_segment + leaf.segments
-        behind = leaf.segments == calls.MAX_SEGMENTS and have < due  # the rest follows in the next leaf
-        if not stepped and not behind and abs(have - due) > 1:
-            report.add("call-arithmetic", where, f"{have} seconds after it, by its slot's end {due} were due")
-    if last is not None:
-        due = max(1, -(-last.duration // NS))
-        if last.segments != due:
-            report.add("call-arithmetic", "last call leaf", f"{last.segments} seconds in all, {due} were due")
-
-
-def _check_inside(report: Report, where: str, what: str, wall: int, sealed: Sealed, stepped: bool) -> None:
-    beat, leaf = sealed.beat, sealed.leaf
-    if beat is None or stepped:
-        return
-    late = leaf.flags & (FLAG_LATE | FLAG_RECOVERED)
-    if wall >= beat.slot_end_ns() + NS or (not late and wall < beat.slot_start_ns() - NS):
-        report.add("call-time", where, f"the call's {what}, {utc(wall)}, is not in slot {beat.slot}")
+        if sealed.beat is not None:
+            clock.take(report, f"call leaf {n}", sealed.leaf, sealed.beat)
 
 
 def _facts(report: Report, call: Call) -> None:

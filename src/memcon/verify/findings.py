@@ -51,6 +51,9 @@ CODES: dict[str, Code] = {
     "checkpoint-root": Code(
         ERROR, "The log's entries lead to another root than was signed.", "RFC 6962 §2.1"
     ),
+    "checkpoint-fork": Code(
+        ERROR, "A checkpoint kept from before is not of this log's own past.", "RFC 6962 §2.1.2"
+    ),
     "policy-form": Code(WARNING, "The operator's statement of keys cannot be read.", "C2SP tlog-policy"),
     "policy-keys": Code(WARNING, "The operator states other keys than the log's beginning.", "FORMATS §14"),
     # the files of a log
@@ -99,6 +102,7 @@ CODES: dict[str, Code] = {
         ERROR, "The call has not as many seconds as its time demands.", "FORMATS §4, Arithmetic"
     ),
     "call-totals": Code(ERROR, "The last leaf's totals differ from what is there.", "FORMATS §4"),
+    "call-step": Code(NOTE, "The clock was stepped during the call, by the operator's word.", "FORMATS §4"),
     "call-time": Code(ERROR, "The call's start or end does not fit the slot it was sealed in.", "FORMATS §4"),
     "call-counters": Code(ERROR, "Counters of a stream go backwards or the stream vanishes.", "FORMATS §4"),
     # media
@@ -143,6 +147,8 @@ CODES: dict[str, Code] = {
     "ocfl-missing": Code(ERROR, "A file of the object is missing.", "OCFL 1.1 §3.5"),
     "ocfl-stray": Code(WARNING, "A file stands in the object that no inventory names.", "OCFL 1.1 §3.3"),
     "object-file": Code(ERROR, "A file that a call's object must have is missing.", "ARCHITECTURE"),
+    "object-id": Code(ERROR, "An object's id or place names another call than it holds.", "OCFL 1.1 §3.5"),
+    "object-missing": Code(ERROR, "A call that was sealed has no object in the vault.", "ARCHITECTURE"),
     "object-wraps": Code(
         ERROR, "The wrapped keys or the custodians are not those the call names.", "FORMATS §11"
     ),
@@ -155,6 +161,7 @@ CODES: dict[str, Code] = {
     "slots-missing": Code(ERROR, "A beat has no slot record.", "FORMATS §13"),
     "slots-stray": Code(NOTE, "A slot record that no beat of the log came of.", "FORMATS §13"),
     "slots-number": Code(ERROR, "Calls or NOTEs are not numbered without a gap.", "FORMATS §3"),
+    "slots-twin": Code(ERROR, "Two calls carry one handle.", "FORMATS §4"),
     "slots-cut": Code(
         ERROR, "An open call has no leaf in a slot, or not the one that follows.", "FORMATS §4"
     ),

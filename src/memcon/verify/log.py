@@ -17,14 +17,16 @@ from memcon.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
 from memcon.verify.beats import BeatCheck
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
+from memcon.verify.seen import check_seen, read_seen
 from memcon.verify.sources import open_source
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from memcon.verify.keys import SignedCheckpoint
+    from memcon.verify.seen import Kept
     from memcon.verify.sources import Source
 
 _STATEMENT = re.compile(r"statement/([0-9a-f]{64})")
@@ -37,9 +39,10 @@ def verify_log(
     where: str | Path,
     trusted: Trust | None = None,
     *,
+    seen: Iterable[Kept] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Check a log in a directory or behind an http(s) address.
+    """Check a log in a directory or behind an http(s) address; `seen` are checkpoints kept from before.
 
     Raises UsageError if there is no such place and MachineError if it cannot be read.
     """
@@ -50,7 +53,7 @@ def verify_log(
     if signed is None:
         report.headline = "There is no checkpoint that can be read: nothing of this log is proved."
         return report
-    LogCheck(report, source, signed, trusted, progress).run()
+    LogCheck(report, source, signed, trusted, progress, seen).run()
     return report
 
 
@@ -64,12 +67,14 @@ class LogCheck:
         signed: SignedCheckpoint,
         trusted: Trust,
         progress: Callable[[int, int], None] | None,
+        seen: Iterable[Kept] = (),
     ) -> None:
         self._report = report
         self._source = source
         self._signed = signed
         self._trusted = trusted
         self._progress = progress
+        self._seen = read_seen(report, seen, trusted)
         self._size = signed.checkpoint.size
         self._beats = BeatCheck(report, signed.checkpoint.origin)
         self._columns: list[list[bytes]] = [[]]
@@ -82,6 +87,7 @@ class LogCheck:
         """Check everything and say so."""
         self._read_entries()
         self._check_root()
+        check_seen(self._report, self._seen, self._signed.checkpoint.origin, self._size, self._columns[0])
         self._check_tiles()
         self._beats.facts()
         genesis = self._beats.check_statements(self._source.fetch)

@@ -54,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--policy", type=Path, metavar="FILE", help="a tlog-policy with the log's keys, and witnesses"
     )
+    p.add_argument(
+        "--seen", action="append", default=[], type=Path, metavar="FILE",
+        help="log, slots: a checkpoint of the log that you kept from before; the log must still contain it",
+    )  # fmt: skip
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument(
         "--audio", type=Path, metavar="DIR", help="write the audio of a call there, one WAV a stream"
@@ -96,15 +100,16 @@ def _verify(args: argparse.Namespace) -> Report:
     kind = args.what[0] if len(args.what) == 2 else guess(target)
     trusted = trust(args.key, None if args.policy is None else _small(args.policy))
     progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
+    kept = [(str(path), _small(path)) for path in args.seen]
     if kind == "log":
-        return verify_log(target, trusted, progress=progress)
+        return verify_log(target, trusted, seen=kept, progress=progress)
     if kind == "object":
         return verify_object(Path(target), trusted)
     if kind == "slots":
         if args.log is None:
             raise UsageError("slot records are checked against a log: give it with --log")
         key = None if args.structure_key is None else _small(args.structure_key)
-        return verify_slots([Path(target)], args.log, trusted, key)
+        return verify_slots([Path(target)], args.log, trusted, key, seen=kept)
     with Path(target).open("rb") as file:
         if not Path(target).stat().st_size:
             raise UsageError(f"{target} is empty")

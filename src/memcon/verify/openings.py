@@ -23,7 +23,8 @@ from memcon.record.segment import (
     opening_commitment,
     stream_hash,
 )
-from memcon.tlog.merkle import Frontier, leaf_hash
+from memcon.tlog.merkle import leaf_hash
+from memcon.verify.seen import prefix_roots
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
@@ -133,7 +134,9 @@ def check_streams(report: Report, data: bytes, call: Call, shown: Shown) -> None
         hashes.append(stream_hash(n, item.salt, bytes(item.data)))
         _read_entry(report, n, bytes(item.data), shown)
     good = 0
-    roots = _prefix_roots(hashes, {sealed.leaf.table_entries for sealed in call.leaves})
+    roots = prefix_roots(
+        [leaf_hash(h) for h in hashes], {sealed.leaf.table_entries for sealed in call.leaves}
+    )
     for n, sealed in enumerate(call.leaves):
         entries_so_far = sealed.leaf.table_entries
         if roots.get(entries_so_far) != sealed.leaf.table_root:
@@ -148,17 +151,6 @@ def check_streams(report: Report, data: bytes, call: Call, shown: Shown) -> None
     report.checked.append(f"{good} of {len(hashes)} entries of the stream table match their seals")
     if hidden := sum(item.data is None for _, item in entries):
         shown.withheld.append(count(hidden, "entry of the stream table", "entries of the stream table"))
-
-
-def _prefix_roots(hashes: Sequence[bytes], sizes: set[int]) -> dict[int, bytes]:
-    """The roots over the first so many hashes, for each of `sizes` that is there, in one pass."""
-    tree = Frontier()
-    roots = {0: tree.root()}
-    for n, value in enumerate(hashes, 1):
-        tree.append(leaf_hash(value))
-        if n in sizes:
-            roots[n] = tree.root()
-    return roots
 
 
 def _read_entry(report: Report, n: int, data: bytes, shown: Shown) -> None:

@@ -8,7 +8,7 @@ and NOTEs must be numbered without a gap: a call cannot be left out quietly.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from memcon.errors import FormatError, UsageError
 from memcon.record import beat as beats
@@ -16,6 +16,8 @@ from memcon.record import call as calls
 from memcon.record import slottree
 from memcon.record.hashing import slot_key
 from memcon.record.slottree import SLOTS_MAGIC, SlotRecord
+from memcon.verify.calls import check_counts
+from memcon.verify.clocks import CallClock
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, read_checkpoint
 from memcon.verify.log import LogCheck
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memcon.record.beat import Beat
+    from memcon.record.call import CallLeaf
+    from memcon.verify.seen import Kept
 
 SLOT_FILES = ".mcl"
 KEY_SIZE = 32
@@ -55,8 +59,13 @@ def verify_slots(
     log: str | Path,
     trusted: Trust | None = None,
     structure_key: bytes | None = None,
+    *,
+    seen: Iterable[Kept] = (),
+    ended: set[int] | None = None,
 ) -> Report:
     """Check slot record files (or directories of them) against a log, which is checked first.
+
+    `seen` are checkpoints kept from before; the numbers of the calls that ended are put into `ended`.
 
     Raises UsageError if there is no such place, OSError or MachineError if one cannot be read.
     """
@@ -70,7 +79,7 @@ def verify_slots(
     if signed is None:
         report.headline = "The log has no checkpoint that can be read: no slot record was checked."
         return report
-    check = LogCheck(report, source, signed, trusted, None)
+    check = LogCheck(report, source, signed, trusted, None, seen)
     check.run()
     leaves = [None if entry is None else _beat(entry) for entry in check.entries]
     found: list[tuple[str, SlotRecord]] = []
@@ -78,6 +87,8 @@ def verify_slots(
         found += [(file.stem, record) for record in read_records(report, file.name, file.read_bytes())]
     run = _Run(report, signed.checkpoint.origin, structure_key)
     run.check(_choose(report, found, leaves), leaves)
+    if ended is not None:
+        ended |= run.ended
     return report
 
 
@@ -117,6 +128,15 @@ def _choose(report: Report, found: Sequence[tuple[str, SlotRecord]], leaves: Seq
     return dict(sorted(chosen.items()))
 
 
+class _Open(NamedTuple):
+    """A call that has not ended: where its latest leaf stood, and its clock where its first was seen."""
+
+    lane: int
+    leaf: CallLeaf
+    chain: bytes
+    clock: CallClock | None
+
+
 @dataclass(slots=True)
 class _Run:
     """Walks the records in the order of the log."""
@@ -124,12 +144,13 @@ class _Run:
     report: Report
     origin: str
     key: bytes | None
-    open: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    open: dict[int, _Open] = field(default_factory=dict)
+    handles: dict[bytes, int] = field(default_factory=dict)
     known: bool = False
     next_call: int = 1
     next_note: int = 1
     begun: int = 0
-    ended: int = 0
+    ended: set[int] = field(default_factory=set)
     roots: int = 0
 
     def check(self, records: Chosen, leaves: Sequence[Beat | None]) -> None:
@@ -163,7 +184,7 @@ class _Run:
         for lane, leaf in record.leaves.items():
             if lane:
                 try:
-                    self._lane(record, lane, leaf, begun, notes, followed)
+                    self._lane(record, beat, lane, leaf, begun, notes, followed)
                 except FormatError as error:
                     self.report.add("slots-leaf", f"{where}, lane {lane}", str(error))
         if self.known:
@@ -174,6 +195,7 @@ class _Run:
     def _lane(
         self,
         record: SlotRecord,
+        beat: Beat,
         lane: int,
         leaf: bytes,
         begun: list[int],
@@ -188,21 +210,33 @@ class _Run:
         else:
             call = calls.decode(leaf)
             place = call.index, call.slot, call.lane
-            if call.first is not None:
-                begun.append(call.number)
-                self.begun += 1
-            else:
-                followed.add(call.number)
-                if self.known and self.open.get(call.number) != (lane, call.chain):
-                    text = f"call {call.number} does not follow its leaf in the slot before"
-                    self.report.add("slots-cut", where, text)
-            if call.last is not None:
-                self.ended += 1
-                self.open.pop(call.number, None)
-            else:
-                self.open[call.number] = lane, calls.chain_hash(leaf)
+            (begun.append if call.first is not None else followed.add)(call.number)
+            self._call(where, beat, lane, call, leaf)
         if place != (record.index, record.slot, lane):
             self.report.add("slots-leaf", where, "says that it stands in another place")
+
+    def _call(self, where: str, beat: Beat, lane: int, call: CallLeaf, leaf: bytes) -> None:
+        """One call's leaf: it follows the one before, and counts on from it."""
+        before = self.open.pop(call.number, None)
+        where = f"{where}, call {call.number}"
+        clock = None if before is None else before.clock
+        if call.first is not None:
+            before = None
+            clock = CallClock(call.first.start_wall)
+            self.begun += 1
+            other = self.handles.setdefault(call.first.handle, call.number)
+            if other != call.number:
+                self.report.add("slots-twin", where, f"has the handle of call {other}")
+        elif self.known and (before is None or (before.lane, before.chain) != (lane, call.chain)):
+            self.report.add("slots-cut", where, "does not follow its leaf in the slot before")
+        if call.first is not None or before is not None:
+            check_counts(self.report, where, None if before is None else before.leaf, call)
+        if clock is not None:
+            clock.take(self.report, where, call, beat)
+        if call.last is not None:
+            self.ended.add(call.number)
+        else:
+            self.open[call.number] = _Open(lane, call, calls.chain_hash(leaf), clock)
 
     def _numbers(self, record: SlotRecord, where: str, begun: list[int], notes: list[int], held: int) -> None:
         try:
@@ -240,8 +274,13 @@ class _Run:
         report.checked.append(
             f"{count(total, 'slot record')} for {count(max(len(leaves) - 1, 0), 'beat')} were read"
         )
+        lacking = [n for n, leaf in enumerate(leaves) if n and leaf is not None and n not in records]
+        outside = [n for n in lacking if not records or n < min(records) or n > max(records)]
+        if outside:
+            text = f"{count(len(outside), 'beat')} of the log, before or after those with slot records, "
+            report.limits.append(f"{text}were not looked into: calls in them would not show")
         report.facts["slots with a record"] = total
-        report.facts["calls begun, ended, open at the end"] = [self.begun, self.ended, len(self.open)]
+        report.facts["calls begun, ended, open at the end"] = [self.begun, len(self.ended), len(self.open)]
         report.facts["NOTEs in all"] = self.next_note - 1
         if report.ok:
             tail = "" if self.key is None else ", and nothing else is in them"

@@ -8,6 +8,7 @@ stand: that they are those of what the ciphertexts hold, only a custodian's key 
 from __future__ import annotations
 
 import mmap
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from memcon.verify.calls import Call
 
+_IDENTITY = re.compile(r"urn:memcon:([0-9a-f]{16}):call:([1-9][0-9]{0,19})")
 FILES = (
     "checkpoint",
     "beats.mcb",
@@ -56,7 +58,7 @@ def verify_object(path: Path, trusted: Trust | None = None) -> Report:
         name: _map(path / content) for name, content in found.logical().items() if (path / content).is_file()
     }
     if "leaves.mcl" in files:
-        _check_call(report, files, trusted or Trust())
+        _check_call(report, files, trusted or Trust(), found.identity)
     else:
         _check_slots(report, files)
     return report
@@ -70,7 +72,18 @@ def _map(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _check_call(report: Report, files: dict[str, memoryview], trusted: Trust) -> None:
+def _check_identity(report: Report, identity: str, origin: str | None, call: Call) -> None:
+    """`urn:memcon:<first 16 hex digits of H(origin)>:call:<number>`, as the vault names calls."""
+    named = _IDENTITY.fullmatch(identity)
+    if named is None:
+        report.add("object-id", "inventory.json", f"{identity!r} is no id of a call")
+    elif int(named[2]) != call.number:
+        report.add("object-id", "inventory.json", f"names call {named[2]}; here is call {call.number}")
+    elif origin is not None and named[1] != sha256(origin.encode()).hexdigest()[:16]:
+        report.add("object-id", "inventory.json", f"names another log than {origin!r}")
+
+
+def _check_call(report: Report, files: dict[str, memoryview], trusted: Trust, identity: str) -> None:
     for name in FILES:
         if name not in files:
             report.add("object-file", name, "a call's object must have it")
@@ -81,6 +94,7 @@ def _check_call(report: Report, files: dict[str, memoryview], trusted: Trust) ->
     beats.check.facts()
     size = None if checkpoint is None else checkpoint.size
     call = read_leaves(report, files["leaves.mcl"], beats, None, size)
+    _check_identity(report, identity, None if checkpoint is None else checkpoint.origin, call)
     _check_media(report, files.get("media.mcs"), call)
     _check_events(report, files.get("events.mce"), call)
     _check_wraps(report, files, call)
