@@ -142,7 +142,7 @@ class TestFormat:
 
     def test_limits(self) -> None:
         with pytest.raises(PolicyError, match="longer than"):
-            Policy.parse(b"#" * (MAX_POLICY_SIZE + 1))
+            Policy.parse(bytes(MAX_POLICY_SIZE + 1))
         groups = "group g0 any w0\n" + "".join(f"group g{n} all g{n - 1}\n" for n in range(1, MAX_LINES))
         assert parsed(lines(1) + groups.rpartition("group")[0] + "quorum g9\n").quorum is not None
         with pytest.raises(PolicyError, match="more than 256"):

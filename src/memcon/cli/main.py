@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "Check a log, a bundle, or everything this recorder keeps",
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",
+    "witness": "Cosign logs, keep mirrors of them, and certify their silence",
     "user": "Add and remove people who may use the console; make login links",
     "selftest": "See whether memcon works on this machine",
 }

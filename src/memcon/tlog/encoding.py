@@ -20,6 +20,8 @@ MAX_INTEGER = 2**63 - 1
 """The largest size, index and timestamp accepted: the other implementations hold them in an int64."""
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
+_UNCLEAN = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
 class PublicKeyError(FormatError):
@@ -61,7 +63,7 @@ def from_decimal(text: str, what: str, where: int | str, *, error: type[FormatEr
 
 def is_clean(line: str) -> bool:
     """Whether a line can stand in a note: no control character, newline included, and no lone surrogate."""
-    return not any(char < " " or "\ud800" <= char <= "\udfff" for char in line)
+    return _UNCLEAN.search(line) is None
 
 
 def text_of(data: bytes, what: str, *, error: type[FormatError] = FormatError) -> str:
@@ -70,9 +72,9 @@ def text_of(data: bytes, what: str, *, error: type[FormatError] = FormatError) -
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise error(what, "not UTF-8", where=problem.start) from None
-    control = next((i for i, byte in enumerate(data) if byte < 0x20 and byte != 0x0A), None)
+    control = _CONTROL.search(data)
     if control is not None:
-        raise error(what, "control character", where=control)
+        raise error(what, "control character", where=control.start())
     return text
 
 

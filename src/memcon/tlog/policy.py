@@ -38,9 +38,10 @@ from memcon.tlog.note import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-MAX_POLICY_SIZE = 1 << 20
+MAX_POLICY_SIZE = 1 << 24
+MAX_LOGS = 4096
 MAX_LINES = 256
-"""Logs, witnesses and groups of each; the specification asks for 32."""
+"""Witnesses, and names in all; the specification asks for 32 of each, and a witness may serve many logs."""
 
 _LOG_KINDS = (ED25519, COSIGNATURE_MLDSA44)
 _WITNESS_KINDS = (COSIGNATURE_ED25519, COSIGNATURE_MLDSA44)
@@ -296,7 +297,7 @@ class _Reader:
             raise self._error("a log line has a vkey and perhaps a URL")
         key = self._key("log", items[0], _LOG_KINDS)
         self._logs.append(Log(key, items[1] if len(items) == 2 else None))
-        self._limit(self._logs)
+        self._limit(self._logs, MAX_LOGS)
 
     def _witness(self, items: list[str]) -> None:
         if len(items) not in (2, 3):
@@ -352,6 +353,6 @@ class _Reader:
             raise self._error(f"the name {node.name!r} is taken")
         self._nodes[node.name] = node
 
-    def _limit(self, held: Collection[object]) -> None:
-        if len(held) > MAX_LINES:
-            raise self._error(f"more than {MAX_LINES} logs, witnesses or names")
+    def _limit(self, held: Collection[object], most: int = MAX_LINES) -> None:
+        if len(held) > most:
+            raise self._error(f"more than {most} logs, witnesses or names")
