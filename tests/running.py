@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import secrets
 import shutil
 import socket
 import tempfile
@@ -36,17 +37,33 @@ def wait(done: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def new_home(root: Path) -> Config:
-    """A recorder on free ports of loopback, one beat a second."""
+def quiet_port() -> int:
+    """A port that TCP and UDP of loopback have free, below those that the kernel gives to clients."""
+    while True:
+        port = 10_000 + secrets.randbelow(10_000)
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def new_home(root: Path, extra: str = "") -> Config:
+    """A recorder on free ports of loopback, one beat a second; `extra` ends its memcon.toml."""
     first = 20_000 + 400 * (free_port(socket.SOCK_DGRAM) % 90)
     text = template(
         ORIGIN,
         period=1,
-        sip_port=free_port(socket.SOCK_DGRAM),
-        console_port=free_port(socket.SOCK_STREAM),
+        sip_port=quiet_port(),
+        console_port=quiet_port(),
         ports=f"{first}-{first + 399}",
     )
-    return init_home(Home(root), text, SystemClock())
+    return init_home(Home(root), text + extra, SystemClock())
 
 
 def call(config: Config, seconds: float = 3.0) -> None:

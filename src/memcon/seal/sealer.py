@@ -538,6 +538,7 @@ class Sealer:
         status = {
             "pid": os.getpid(),
             "wall": self._clock.wall_ns(),
+            "trouble": None,
             "index": last.index,
             "slot": last.slot,
             "state": int(last.state),

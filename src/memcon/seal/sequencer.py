@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memcon.errors import FormatError
 from memcon.record import beat, hashing, slottree
 from memcon.record.hashing import ZERO32
 from memcon.record.slottree import DEPTH, LANES, SlotTree
@@ -71,10 +72,13 @@ class Sequencer:
         self._structure = keys.structure
         self.store = LogStore(home.log)
         self.slots = SlotsFile(home)
-        self.genesis, statement = read_genesis(self.store)
-        self.origin, self.period_ms = statement.origin, statement.period_ms
+        self.origin = self.store.checkpoint().origin
         self._sign = CheckpointSigner(keys, self.origin)
-        self.store.open(self._sign)
+        self.store.open(self._sign)  # before anything is read: a power cut may have emptied partial tiles
+        self.genesis, statement = read_genesis(self.store)
+        if statement.origin != self.origin:
+            raise FormatError("log", f"its checkpoint is of {self.origin}, leaf 0 of {statement.origin}")
+        self.period_ms = statement.period_ms
         self.last = self.beat_at(self.store.size - 1)
 
     @property

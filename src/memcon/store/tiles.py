@@ -132,16 +132,31 @@ class LogStore:
             durable.write_file(target, data, PUBLIC, durable=not derived)
 
     def _mend(self, size: int) -> None:
-        """Make partial tiles again that are not what bundle and full tiles, which are synced, give."""
+        """Make partial tiles again that are not what bundle and full tiles, which are synced, give.
+
+        Older ones of the same tile too: somebody may still fetch them.
+        """
         level, count = 0, size
         while count:
-            if count % WIDTH:
-                tile = Tile(level, count // WIDTH, count % WIDTH)
-                data = b"".join(self._below(tile))
-                if self.fetch(tile.path) != data:
-                    durable.make_dirs((self.root / tile.path).parent, PUBLIC_DIR)
-                    durable.write_file(self.root / tile.path, data, PUBLIC)
-            level, count = level + 1, count // WIDTH
+            index, width = divmod(count, WIDTH)
+            if width:
+                data = b"".join(self._below(Tile(level, index, width)))
+                for one in {width, *self._widths(Tile(level, index))}:
+                    if 0 < one <= width:
+                        self._mend_tile(Tile(level, index, one), data[: one * HASH_SIZE])
+            if index:
+                durable.remove_tree(self.root / f"{Tile(level, index - 1).path}.p")
+            level, count = level + 1, index
+
+    def _mend_tile(self, tile: Tile, data: bytes) -> None:
+        if self.fetch(tile.path) != data:
+            durable.make_dirs((self.root / tile.path).parent, PUBLIC_DIR)
+            durable.write_file(self.root / tile.path, data, PUBLIC)
+
+    def _widths(self, full: Tile) -> list[int]:
+        """The widths of the partial files of a tile or bundle on the disk."""
+        partial = self.root / f"{full.path}.p"
+        return [int(p.name) for p in partial.iterdir() if p.name.isdecimal()] if partial.is_dir() else []
 
     def _below(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile, from the entries or the full tiles under it."""
@@ -177,8 +192,7 @@ class LogStore:
         data = self.fetch(full.path)
         if data is not None:
             return WIDTH, data
-        partial = self.root / f"{full.path}.p"
-        widths = [int(p.name) for p in partial.iterdir() if p.name.isdecimal()] if partial.is_dir() else []
+        widths = self._widths(full)
         if not widths:
             return 0, None
         return max(widths), self.fetch(Tile(ENTRIES, index, max(widths)).path)
