@@ -6,12 +6,15 @@ What a reader could not make out is a remark at the source, never an error: the 
 from __future__ import annotations
 
 import codecs
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from memcon.errors import UsageError
 
 MOST_BYTES = 64 << 20
+_HEADER = {"side": "publisher", "licence": "licence", "note": "note", "language": "language"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,49 @@ def read_source(data: bytes, name: str, media_type: str = "") -> list[Reading]:
         kind = media_type or "application/octet-stream"
         return [Reading(data, kind, None, "", ("No text could be read from it",))]
     text, remarks = decode_text(data)
-    return [Reading(data, media_type or "text/plain", text, "text/1", remarks)]
+    facts, body = headed(text)
+    return [Reading(data, media_type or "text/plain", body, "text/1", remarks, facts)]
+
+
+def headed(text: str) -> tuple[dict[str, Any], str]:
+    """A text with a JSON object as its first line and an empty one after it: facts, and the text below."""
+    first, _, rest = text.partition("\n")
+    if not first.startswith("{") or not rest.startswith("\n"):
+        return {}, text
+    try:
+        header = json.loads(first)
+    except ValueError:
+        return {}, text
+    if not isinstance(header, dict):
+        return {}, text
+    facts: dict[str, Any] = {}
+    for key, name in (
+        ("side", "publisher"),
+        ("licence", "licence"),
+        ("note", "note"),
+        ("language", "language"),
+    ):
+        if isinstance(header.get(key), str):
+            facts[name] = header[key][:500]
+    source = header.get("source")
+    if isinstance(source, str):
+        address = re.search(r"https?://[^\s;)]+", source)
+        facts["address"] = address[0] if address else ""
+        facts["note"] = " ".join(filter(None, [facts.get("note", ""), f"Source: {source}"]))
+    facts["completeness"] = completeness_of(header.get("completeness"))
+    return facts, rest.lstrip("\n")
+
+
+def completeness_of(said: object) -> str:
+    """Complete is only what says so without a reserve."""
+    words = str(said or "").casefold()
+    if words.startswith(("full but", "near")):
+        return "excerpt"
+    names = {"assembled": "assembled", "excerpt": "excerpt", "full": "complete", "complete": "complete"}
+    for begins, name in names.items():
+        if words.startswith(begins):
+            return name
+    return "unknown"
 
 
 def decode_text(data: bytes) -> tuple[str, tuple[str, ...]]:

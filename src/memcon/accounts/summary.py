@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memcon.accounts.bodies import RECORD_CLASSES
+from memcon.accounts.compare import compare
 from memcon.catalogue.dossiers import DossierLine
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ MOST_TEXT = 200_000
 def line_of(dossier: Dossier, texts: Mapping[int, str]) -> DossierLine:
     """The line; `texts` by source."""
     date = dossier.head.date
+    compared = compare(dossier, texts)
     people = dossier.head.participants
     return DossierLine(
         id=dossier.id,
@@ -32,8 +34,8 @@ def line_of(dossier: Dossier, texts: Mapping[int, str]) -> DossierLine:
         sources=len(dossier.sources),
         readouts=len(dossier.readouts()),
         claims=len(dossier.claims),
-        topics=None,
-        one_sided=None,
+        topics=compared.known if compared else None,
+        one_sided=compared.one_sided if compared else None,
         parties=tuple(p.name for p in people),
         countries=tuple(dict.fromkeys(p.country for p in people if p.country)),
         changed=dossier.kept[-1].entry.at,

@@ -15,6 +15,7 @@ COMMANDS = {
     "calls": "List the calls",
     "show": "Show one call",
     "dossier": "Keep what each side said of a call, who says so, and what followed",
+    "compare": "Compare what the two sides said of a call, topic by topic",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
     "rebuild": "Make the catalogue again from vault and log",

@@ -1,0 +1,59 @@
+"""A text cut into sentences, in the scripts of diplomacy: every character but space is in exactly one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from memcon.accounts.lexicon import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# An ending, its closing quotes and brackets, then space or the text's end; CJK needs no space.
+_END = re.compile(
+    r"[.!?…]+[\"'”’»)\]]*(?=\s|$)"
+    r"|[。！？][」』”’)]*"
+    r"|\n[ \t]*(?=\n|[-*•·–—]\s|\d{1,2}[.)]\s)|\n{2,}"
+)
+_LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+$")
+_DETERMINER = re.compile(r"\s+(?:The|He|She|They|It|In|On|Both|A|An|This|That)\b")
+_LOWER_NEXT = re.compile(r"\s*[\"'”’»)\]]*\s*[a-zа-яё]")
+_INITIAL = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """[start, end) of each sentence, without the space around it. Lists and paragraphs end a sentence too."""
+    begin = 0
+    for match in _END.finditer(text):
+        if match.start() < begin or (text[match.start()] == "." and not _ends(text, match)):
+            continue
+        yield from _trimmed(text, begin, match.end())
+        begin = match.end()
+    yield from _trimmed(text, begin, len(text))
+
+
+def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    part = text[begin:end]
+    start = begin + len(part) - len(part.lstrip())
+    stop = begin + len(part.rstrip())
+    if start < stop:
+        yield start, stop
+
+
+def _ends(text: str, match: re.Match[str]) -> bool:
+    """Whether this stop ends a sentence: not after an abbreviation or initial, or before small letters."""
+    if "\n\n" in text[match.end() : match.end() + 3] or match.end() == len(text.rstrip()):
+        return True
+    if match[0] != ".":
+        return not _LOWER_NEXT.match(text, match.end()) or len(match[0].rstrip("\"'”’»)]")) == 1
+    before = _LAST_WORD.search(text, 0, match.start())
+    word = before[0] if before else ""
+    if word.casefold() in words("abbreviations"):
+        # ... in the U.S. The next: an abbreviation may end a sentence, where a determiner follows
+        return bool(
+            re.match(r"\s+(?:The|He|She|They|It|In|On|Both|A|An|This|That)\b", text[match.end() :])
+        ) and ("." in word)
+    if _INITIAL.fullmatch(word) or (word.isdecimal() and text[: match.start() - len(word)].endswith("\n")):
+        return False  # an initial; the number of a list
+    return not _LOWER_NEXT.match(text, match.end())
