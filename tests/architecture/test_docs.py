@@ -25,7 +25,7 @@ EVERYWHERE = {"--home", "--json", "--help"}
 
 def leaf_commands() -> Iterator[tuple[str, click.Command]]:
     for name in COMMANDS:
-        command: click.Command = importlib.import_module(f"memcon.cli.{name}").command
+        command: click.Command = importlib.import_module(f"memcon.cli.{name.replace('-', '_')}").command
         if isinstance(command, click.Group):
             for sub in command.commands.values():
                 yield f"{name} {sub.name}", sub

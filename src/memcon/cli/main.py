@@ -19,6 +19,7 @@ COMMANDS = {
     "coincidence": "Ask whether what followed a call was a coincidence",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
+    "was-it-on": "Say whether a recorder was attested at a time, and by what evidence",
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",
     "witness": "Cosign logs, keep mirrors of them, and certify their silence",
@@ -28,7 +29,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Finds `memcon.cli.<name>` and its `command`."""
+    """Finds `memcon.cli.<name>` (`-` as `_`) and its `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -36,7 +37,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"memcon.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"memcon.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

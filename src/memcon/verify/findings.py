@@ -62,7 +62,13 @@ CODES: dict[str, Code] = {
     "log-entry": Code(ERROR, "An entry differs from its hash in the tree.", "C2SP tlog-tiles"),
     "log-tile": Code(ERROR, "A tile differs from the hashes of what stands below it.", "C2SP tlog-tiles"),
     "log-partial": Code(ERROR, "An older partial file differs from the present one.", "C2SP tlog-tiles"),
+    "log-fork": Code(ERROR, "The log has signed two trees that cannot both be its own.", "RFC 9162 §2.1.4"),
+    "log-shrunk": Code(ERROR, "Fewer leaves are served than were before.", "C2SP tlog-tiles"),
     "log-stray": Code(NOTE, "A file stands in the log that no checkpoint accounts for.", "C2SP tlog-tiles"),
+    # the evidence beside the tiles
+    "note-form": Code(WARNING, "A cosigned note cannot be read, or is not what it is named.", "FORMATS §15"),
+    "note-missing": Code(WARNING, "A cosigned note is named and not served.", "FORMATS §15"),
+    "evidence-shrunk": Code(WARNING, "A file that only grows has become shorter.", "FORMATS §15"),
     # public leaves and statements
     "beat-form": Code(ERROR, "A public leaf cannot be read.", "FORMATS §2"),
     "beat-index": Code(ERROR, "A leaf's index is not its place in the log.", "FORMATS §2"),

@@ -1,4 +1,4 @@
-"""The command line: `memcon-verify [log|call|object|slots] TARGET`.
+"""The command line: `memcon-verify [log|call|object|slots] TARGET`, `memcon-verify was-it-on …`.
 
 Exit codes: 0 nothing found; 1 findings; 2 wrong usage, or the target cannot be read; 3 nothing
 found, but with a limit that the report names (no key was given).
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from memcon import __version__
 from memcon.errors import MemconError, UsageError
+from memcon.verify import ask_main
 from memcon.verify.bundle import verify_bundle
 from memcon.verify.findings import EXIT_UNREADABLE
 from memcon.verify.keys import trust
@@ -38,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="memcon-verify",
         description="Check a log, a call's bundle, a vault object or slot records of memcon, offline.",
-        epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit.",
+        epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit. "
+        "memcon-verify was-it-on LOG FROM [TO] says whether a recorder was attested: see its own --help.",
     )
     p.add_argument("--version", action="version", version=f"memcon-verify {__version__}")
     p.add_argument(
@@ -72,8 +74,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and return the exit code."""
-    args = parser().parse_args(argv)
     _show_everything()
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == [ask_main.NAME]:
+        return ask_main.main(words[1:])
+    args = parser().parse_args(words)
     try:
         report = _verify(args)
     except (MemconError, OSError) as error:

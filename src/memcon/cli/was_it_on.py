@@ -1,0 +1,106 @@
+"""`memcon was-it-on`."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from memcon.cli.common import emit, json_option, out, reports_errors
+from memcon.errors import FormatError
+from memcon.tlog.cosignature import Cosignature, ed25519_message
+from memcon.tlog.note import COSIGNATURE_ED25519
+from memcon.verify import times
+from memcon.verify.ask_main import question
+from memcon.verify.asking import Asker, cache_directory
+from memcon.verify.attest import Demand
+from memcon.verify.cosigned import check_signature
+from memcon.verify.was_it_on import to_json, to_text
+
+if TYPE_CHECKING:
+    from memcon.tlog.note import VerifierKey
+
+
+@functools.lru_cache(64)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def check_quickly(key: VerifierKey, text: bytes, blob: bytes) -> bool:
+    """Ed25519 cosignatures by OpenSSL, far quicker; weak keys were refused when the policy was read."""
+    if key.kind != COSIGNATURE_ED25519:
+        return check_signature(key, text, blob)
+    try:
+        cosignature = Cosignature.parse(blob)
+        _loaded(key.public_key).verify(cosignature.signature, ed25519_message(cosignature.timestamp, text))
+    except (FormatError, InvalidSignature):
+        return False
+    return True
+
+
+@click.command("was-it-on")
+@click.argument("log", metavar="LOG|MIRROR")
+@click.argument("since", metavar="FROM")
+@click.argument("until", metavar="[TO]", required=False)
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A tlog-policy: whose witnesses count for you [the log's own, which only informs]",
+)
+@click.option("--zone", default="UTC", show_default=True, help="Of times without an offset, as Europe/Vienna")
+@click.option("--offline", is_flag=True, help="Answer from what was read before alone")
+@click.option("--no-cache", is_flag=True, help="Keep nothing of what is read")
+@click.option("--max-period", default=60, show_default=True, help="Accept no longer slots (s)")
+@click.option("--max-b", default=6, show_default=True, help="Accept no older notes (periods)")
+@click.option("--max-g", default=3, show_default=True, help="Accept no longer grace (periods)")
+@json_option
+@reports_errors
+def command(
+    log: str,
+    since: str,
+    until: str | None,
+    policy: Path | None,
+    zone: str,
+    offline: bool,
+    no_cache: bool,
+    max_period: int,
+    max_b: int,
+    max_g: int,
+    as_json: bool,
+) -> None:
+    """Was it on? One sentence, the evidence, and what that does not prove.
+
+    LOG or MIRROR is a directory or an http(s) address; FROM and TO are ISO 8601 (or @ and POSIX
+    seconds), TO not included; without TO, the slot that FROM falls into. What was read is kept in
+    $MEMCON_CACHE, so that the next question reads only what is new.
+
+    Exit code: 0 attested recording, 10 degraded, 11 partly off, 12 declared off, 13 unknown, 14 early,
+    15 late, 16 withheld, 17 silent; 1 the log contradicts itself, 2 no answer could be given.
+    """  # fmt: skip
+    where = times.zone(zone)
+    asked = question(since, until, where)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True, disable=as_json
+    ) as bars:
+        task = bars.add_task("reading", total=None)
+        asker = Asker(
+            log,
+            None if policy is None else policy.read_bytes(),
+            cache=None if no_cache else cache_directory(),
+            demand=Demand(max_period * 1000, max_b, max_g),
+            check=check_quickly,
+            progress=lambda done, total: bars.update(task, completed=done, total=total),
+        )
+        reply = asker.ask(asked, offline=offline)
+    if as_json:
+        emit(to_json(reply, where))
+    else:
+        out().print(to_text(reply, where), markup=False, end="")
+    sys.exit(reply.exit_code)
