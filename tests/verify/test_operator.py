@@ -648,11 +648,16 @@ def test_openings_missing_or_no_json() -> None:
 def test_parties_may_have_any_shape() -> None:
     world = b.begun()
     call = b.Call(world, packets=b.speech(5, 0))
-    call.openings[1] = canonical.dumps(["somebody", {"aor": "sip:b@example"}])
+    spoof = {"name": 'A" <sip:a@example>', "aor": "sip:c@example"}
+    call.openings[1] = canonical.dumps(["somebody", {"aor": "sip:b@example"}, spoof])
     while not call.done:
         world.beat([call])
     report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
-    assert report.facts["parties, as the sender named them"] == ["somebody", "<sip:b@example>"]
+    assert report.facts["parties, as the sender named them"] == [
+        "somebody",
+        "<sip:b@example>",
+        '"A\\" <sip:a@example>" <sip:c@example>',
+    ]
     call = b.Call(world, number=2, packets=b.speech(5, 0))
     call.openings[1] = canonical.dumps({"a": 1})
     while not call.done:

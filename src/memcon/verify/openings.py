@@ -227,7 +227,10 @@ def _party(value: object) -> str:
     if not isinstance(value, dict):
         return str(value)
     shapes = (("name", '"{}"'), ("aor", "<{}>"), ("id", "id {}"))
-    return " ".join(shape.format(value[key]) for key, shape in shapes if value.get(key))
+    texts = {key: str(value[key]) for key, _ in shapes if value.get(key)}
+    if "name" in texts:  # a quotation mark in a name must not end it: what follows would pass for an address
+        texts["name"] = texts["name"].replace("\\", "\\\\").replace('"', '\\"')
+    return " ".join(shape.format(texts[key]) for key, shape in shapes if key in texts)
 
 
 def check_config(
