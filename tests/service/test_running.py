@@ -248,6 +248,16 @@ def test_a_call_whose_object_was_deleted_is_missed(tmp_path: Path) -> None:
     assert verify_home(home, config, Trust())[1].ok
 
 
+def test_a_changed_byte_of_the_vaults_own_files(tmp_path: Path) -> None:
+    home, config = copy(tmp_path / "h")
+    for file in (path for path in home.vault.rglob("*ocfl*") if path.parent == home.vault):
+        data = bytearray(file.read_bytes())
+        data[-3] ^= 1
+        file.write_bytes(data)
+    next(home.vault.rglob("config.json")).unlink()
+    assert verify_home(home, config, Trust())[1].counts == {"ocfl-form": 3}
+
+
 def test_an_object_in_anothers_place(tmp_path: Path) -> None:
     home, config = copy(tmp_path / "h")
     object_ = next(home.vault.rglob("media.mcs")).parents[2]

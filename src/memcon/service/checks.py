@@ -103,6 +103,9 @@ def _verify_vault(
     total = Report(str(home.vault), "vault")
     roots = [path for path in (home.vault, config.vault_fallback) if path is not None and path.exists()]
     objects = [(root, place) for path in roots for root in [StorageRoot(path)] for place in root.places()]
+    for root in map(StorageRoot, roots):
+        for name in root.damaged():
+            total.add("ocfl-form", name, "is not there, or not as it was written when the vault was made")
     kept: list[Kept] = []
     numbers: set[int] = set()
     whole = 0

@@ -97,6 +97,15 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
 
 
+def _root_files() -> dict[str, bytes]:
+    """What a root holds beside objects; the file that makes it one comes last."""
+    return {
+        f"extensions/{LAYOUT}/config.json": _json(_CONFIG),
+        "ocfl_layout.json": _json({"extension": LAYOUT, "description": _LAYOUT_TEXT}),
+        ROOT_NAMASTE: b"ocfl_1.1\n",
+    }
+
+
 class StorageRoot:
     """One OCFL storage root in a directory. Raises MachineError when the disk refuses."""
 
@@ -109,11 +118,19 @@ class StorageRoot:
         root = cls(path)
         if not (path / ROOT_NAMASTE).is_file():
             durable.make_dirs(path / "extensions" / LAYOUT)
-            durable.write_file(path / "extensions" / LAYOUT / "config.json", _json(_CONFIG))
-            layout = {"extension": LAYOUT, "description": _LAYOUT_TEXT}
-            durable.write_file(path / "ocfl_layout.json", _json(layout))
-            durable.write_file(path / ROOT_NAMASTE, b"ocfl_1.1\n")
+            for name, content in _root_files().items():
+                durable.write_file(path / name, content)
         return root
+
+    def damaged(self) -> list[str]:
+        """The root's own files that are not what `create` writes: names below the root."""
+        wrong = []
+        for name, content in _root_files().items():
+            file = self.path / name
+            with durable.machine_errors(file, "reading"):
+                if not file.is_file() or file.read_bytes() != content:
+                    wrong.append(name)
+        return wrong
 
     def has(self, object_id: str) -> bool:
         """Whether the object stands here."""
