@@ -15,6 +15,7 @@ from memcon.clock import NS, ManualClock
 from memcon.console import from_catalogue
 from memcon.console.deps import EDGE, HEARD, HELD, NOTHING, Query
 from memcon.console.from_catalogue import CatalogueRegister
+from memcon.console.recorder import quorum
 from memcon.errors import UsageError
 from memcon.store import durable
 from memcon.store.paths import Home
@@ -372,3 +373,30 @@ def test_every_page_over_the_real_thing(house: House, tmp_path: Path) -> None:
         answer = reader.get(path)
         assert answer.status_code == 200, path
     assert "Solheim and Keller" in reader.get("/").text
+
+
+def test_a_quorum_as_the_submitting_process_tells_it() -> None:
+    now = 1_800_000_000 * NS
+    one = {"names": ["w1", "w1pq"], "size": 9, "time": 1_800_000_000, "problem": ""}
+    away = {"names": ["w2"], "size": 0, "time": 0, "problem": "no answer"}
+    said = {
+        "wall": now,
+        "quorum": True,
+        "size": 12,
+        "quorum_time": 1_800_000_000,
+        "witnesses": [one, away, 7],
+    }
+    told = quorum(said, 12, now)
+    assert told is not None
+    assert (told.there, told.size, told.time) == (True, 12, now)
+    assert [(w.name, w.saw, w.says, w.well) for w in told.witnesses] == [
+        ("w1, w1pq", now, "agrees, 3\u00a0beats behind", True),
+        ("w2", None, "no answer", False),
+    ]
+    stale = quorum(said, 12, now + 11 * NS)
+    assert stale is not None
+    assert not stale.there
+    assert quorum({}, 12, now) is None
+    odd = quorum({"witnesses": [{"names": 7}]}, 0, now)
+    assert odd is not None
+    assert [(w.name, w.says) for w in odd.witnesses] == [("?", "agrees")]

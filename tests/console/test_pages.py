@@ -12,7 +12,7 @@ import pytest
 from tests.console.fakes import LONG_VKEY, NOW, ORIGIN, PERIOD, VKEY, lane, make_office
 
 from memcon.clock import NS
-from memcon.console.deps import HEARD, Beat, Query, RegisterPage
+from memcon.console.deps import HEARD, Beat, Query, Quorum, RegisterPage, WitnessRow
 from memcon.console.words import NBSP
 
 if TYPE_CHECKING:
@@ -268,6 +268,23 @@ def test_an_overseer_sees_seals_and_hears_nothing(office: Office) -> None:
     assert "<audio" not in page
     assert "/download/" not in page
     assert 'id="verify-now"' in page
+
+
+def test_status_says_what_each_witness_saw(office: Office, reader: TestClient) -> None:
+    assert "No outside witness" in words(reader.get("/status").text)
+    now = office.register.clock.wall_ns()
+    rows = (
+        WitnessRow("archives", now, 2_288_401, "agrees", well=True),
+        WitnessRow("<b>court</b>", None, 0, "no answer from court.example", well=False),
+    )
+    office.register.changed = {"quorum": Quorum(True, 2_288_401, now, rows)}
+    text = words(reader.get("/status").text)
+    assert "A quorum has cosigned 2,288,401 leaves" in text
+    assert "no answer from court.example" in text
+    assert "never" in text
+    assert "No outside witness" not in text
+    office.register.changed = {"quorum": Quorum(False, 0, None, rows)}
+    assert "No quorum of witnesses." in words(reader.get("/status").text)
 
 
 def test_status_in_a_sentence(reader: TestClient) -> None:

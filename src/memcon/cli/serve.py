@@ -13,6 +13,7 @@ from memcon.cli.common import home_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
 from memcon.service.supervisor import Supervisor, only_one
+from memcon.service.witnessing import read_policy
 
 if TYPE_CHECKING:
     from memcon.store.paths import Home
@@ -28,6 +29,8 @@ LOOK_SECONDS = 0.25
 def command(home: Home, reason: str) -> None:
     """Record, seal, keep and show until stopped (Ctrl-C: a stop in your name, on the record)."""
     config = load_config(home)
+    if config.witness_policy is not None:
+        read_policy(config.witness_policy, home, config)
     console = out()
     clock = SystemClock()
     stop = threading.Event()
@@ -43,6 +46,8 @@ def command(home: Home, reason: str) -> None:
                 console.print(f"SIP      {end.transport}://{host}:{end.port}")
             console.print(f"Console  http://{config.console_host}:{config.console_port}/")
             console.print(f"Log      {config.origin}, one beat every {config.period} s")
+            if config.witness_policy is not None:
+                console.print(f"Policy   {config.witness_policy}", markup=False)
             console.print("Recording. Ctrl-C stops it, in your name, on the record.")
             sys.stdout.flush()
             while not stop.wait(LOOK_SECONDS):

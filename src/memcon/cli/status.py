@@ -10,13 +10,13 @@ import click
 
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock, utc
+from memcon.service.supervisor import roles_of
 from memcon.store.durable import read_if_there
 from memcon.store.tiles import LogStore
 
 if TYPE_CHECKING:
     from memcon.store.paths import Home
 
-ROLES = ("capture", "seal", "office")
 STALE_NS = 10 * NS
 
 
@@ -25,17 +25,34 @@ def read_status(home: Home, now: int) -> dict[str, Any]:
     config = load_config(home)
     stale = max(STALE_NS, 2 * config.period * NS)
     processes: dict[str, Any] = {}
-    for role in ROLES:
+    roles = roles_of(config)
+    for role in roles:
         said = read_if_there(home.status(role))
         value = json.loads(said) if said else {}
         running = bool(value) and now - int(value.get("wall", 0)) < stale
         processes[role] = {"running": running, **value}
     return {
         "origin": config.origin,
-        "recording": all(processes[role]["running"] for role in ROLES) and bool(config.sip_listen),
+        "recording": all(processes[role]["running"] for role in roles) and bool(config.sip_listen),
         "log_size": LogStore(home.log).checkpoint().size,
         "processes": processes,
     }
+
+
+def witness_lines(said: dict[str, Any]) -> list[str]:
+    """The quorum's state and each witness's last word; nothing where no witness is configured."""
+    if "witnesses" not in said:
+        return []
+    when = utc(int(said["quorum_time"]) * NS) if said["quorum_time"] else "never"
+    word = (
+        "a quorum of witnesses is there" if said["quorum"] and said["running"] else "NO QUORUM of witnesses"
+    )
+    lines = [f"{word}; the last one, over {int(said['size']):,} leaves, at {when}"]
+    for one in said["witnesses"]:
+        saw = f"{int(one['size']):,} leaves at {utc(int(one['time']) * NS)}" if one["time"] else "nothing yet"
+        problem = f"; {one['problem']}" if one["problem"] else ""
+        lines.append(f"  {', '.join(one['names'])}: {saw}{problem}")
+    return lines
 
 
 @click.command("status")
@@ -57,5 +74,7 @@ def command(home: Home, as_json: bool) -> None:
         capture = status["processes"]["capture"]
         if capture["running"]:
             console.print(f"  {capture['calls']:,} calls, {capture['streams']:,} sockets")
+        for line in witness_lines(status["processes"].get("witness", {})):
+            console.print(f"  {line}", markup=False)
     if not status["recording"]:
         sys.exit(EXIT_FOUND)

@@ -181,11 +181,33 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessRow:
+    """A witness as the recorder heard it last; `saw` in ns, None when it has cosigned nothing."""
+
+    name: str
+    saw: int | None
+    size: int
+    says: str
+    well: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Whether a fresh note of a quorum is there, the newest one's size and time (ns), the witnesses."""
+
+    there: bool
+    size: int
+    time: int | None
+    witnesses: tuple[WitnessRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """The recorder as the status page and the masthead show it. `beats` are oldest first.
 
     `genesis_slot` is the slot of leaf 0, None before there is a log. `off` is the statement of a
-    declared off ("by J. Ruiz: monthly test"), empty when there is none.
+    declared off ("by J. Ruiz: monthly test"), empty when there is none. `quorum` is None without
+    witnesses.
     """
 
     name: str
@@ -200,6 +222,7 @@ class RecorderStatus:
     losses: tuple[tuple[str, str], ...] = ()
     disk: Disk | None = None
     off: str = ""
+    quorum: Quorum | None = None
 
 
 class Register(Protocol):

@@ -17,6 +17,7 @@ from memcon.console.recorder import (
     Beginning,
     losses,
     processes,
+    quorum,
     read_beginning,
     read_disk,
     read_head,
@@ -116,6 +117,7 @@ class CatalogueRegister:
             processes=processes(said),
             losses=losses(said),
             disk=read_disk(self._home),
+            quorum=quorum(read_said(self._home, "witness"), head.size, self._clock.wall_ns()),
             off=f"By {text_of(offs[0][1])}: {text_of(offs[0][2])}" if offs else "",
         )
 

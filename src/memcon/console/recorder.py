@@ -8,7 +8,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memcon.console.deps import Disk, Process
+from memcon.clock import NS
+from memcon.console.deps import Disk, Process, Quorum, WitnessRow
 from memcon.console.event_words import text_of
 from memcon.console.words import count, listed, number
 from memcon.errors import MachineError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PROCESSES = ("capture", "seal", "office")
 NS_PER_MS = 1_000_000
+STALE_NS = 10 * NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,32 @@ def _office(said: dict[str, Any]) -> str:
     if isinstance(troubles, list) and troubles:
         text += f". Trouble: {text_of(troubles[-1])}"
     return text
+
+
+def quorum(said: dict[str, Any], size: int, now: int) -> Quorum | None:
+    """What the submitting process says of the witnesses; None where it has said nothing.
+
+    `size` is that of the published tree: a witness behind it is told how far. Word older than 10 s is
+    of a process that is gone: no quorum then.
+    """
+    told = said.get("witnesses")
+    if not isinstance(told, list):
+        return None
+    rows = tuple(_witness(one, size) for one in told if isinstance(one, dict))
+    time = _whole(said.get("quorum_time"))
+    there = bool(said.get("quorum")) and now - (_whole(said.get("wall")) or 0) < STALE_NS
+    return Quorum(there, _whole(said.get("size")) or 0, time * NS if time else None, rows)
+
+
+def _witness(said: dict[str, Any], size: int) -> WitnessRow:
+    names = said.get("names")
+    name = ", ".join(text_of(one) for one in names) if isinstance(names, list) else "?"
+    has, time, problem = _whole(said.get("size")) or 0, _whole(said.get("time")), said.get("problem")
+    behind = size - has
+    says = "agrees" if behind <= 1 else f"agrees, {count(behind, 'beat')} behind"
+    return WitnessRow(
+        name, time * NS if time else None, has, text_of(problem) if problem else says, well=not problem
+    )
 
 
 def losses(said: dict[str, dict[str, Any]]) -> tuple[tuple[str, str], ...]:

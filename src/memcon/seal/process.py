@@ -39,8 +39,11 @@ class Log(Protocol):
 class _Seal:
     """One run of the process."""
 
-    def __init__(self, home: Home, stop: threading.Event, clock: Clock, log: Log | None) -> None:
+    def __init__(
+        self, home: Home, stop: threading.Event, clock: Clock, log: Log | None, *, witnessed: bool
+    ) -> None:
         self._home = home
+        self._witnessed = witnessed
         self._stop = stop
         self._clock = clock
         self._log = log
@@ -60,7 +63,7 @@ class _Seal:
 
     def _seal(self) -> None:
         """Seal until told to stop. Raises MachineError where the disk refuses."""
-        sealer = Sealer(self._home, self._clock)
+        sealer = Sealer(self._home, self._clock, witnessed=self._witnessed)
         try:
             sealer.say()
             first = sealer.last_beat.index
@@ -109,11 +112,18 @@ def calm_collector() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
-def run_seal(home: Home, stop: threading.Event, clock: Clock | None = None, log: Log | None = None) -> None:
+def run_seal(
+    home: Home,
+    stop: threading.Event,
+    clock: Clock | None = None,
+    log: Log | None = None,
+    *,
+    witnessed: bool = False,
+) -> None:
     """Seal what the journals of `home` say until `stop` is set and nothing is left to read.
 
     After `stop` the rest of the journal is still sealed, for 10 s at most: capture should have written
     its stop record by then. Raises MachineError only where the disk refuses until that time is over.
     """
     calm_collector()
-    _Seal(home, stop, clock or SystemClock(), log).run()
+    _Seal(home, stop, clock or SystemClock(), log, witnessed=witnessed).run()

@@ -38,6 +38,7 @@ from memcon.seal import controls, slots_file
 from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER, close_segments
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
+from memcon.seal.freshness import Freshness
 from memcon.seal.keys import load_keys
 from memcon.seal.notes import NoteQueue
 from memcon.seal.retention import JournalFiles
@@ -91,7 +92,8 @@ class Sealer:
     up what is on the disk.
     """
 
-    def __init__(self, home: Home, clock: Clock) -> None:
+    def __init__(self, home: Home, clock: Clock, *, witnessed: bool = False) -> None:
+        """With `witnessed`, beats name quorum-cosigned notes, and the first waits for a fresh one."""
         self._home = home
         self._clock = clock
         self._keys = load_keys(home.keys)
@@ -99,6 +101,8 @@ class Sealer:
         self.findings: list[Finding] = []
         self.feed = Feed(home)
         self._sequencer = Sequencer(home, self._keys, clock)
+        period, b = self._sequencer.period_ns, self._sequencer.b
+        self._freshness = Freshness(home.newest_note, clock, period_ns=period, b=b) if witnessed else None
         self._reader = JournalReader(home)
         self._reader.scan()
         since = min((i.started for i in self._reader.instances), default=clock.wall_ns())
@@ -422,6 +426,7 @@ class Sealer:
         slot_leaf = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), len(notes))
         leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
+        fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
         published = self._sequencer.publish(
             slot,
             leaves,
@@ -430,6 +435,7 @@ class Sealer:
             instance=instance.id if instance else bytes(16),
             config_root=self._config_root,
             statement=statement,
+            note=fresh,
         )
         if instance is not None:
             instance.troubled = instance.trouble

@@ -78,7 +78,7 @@ class Sequencer:
         self.genesis, statement = read_genesis(self.store)
         if statement.origin != self.origin:
             raise FormatError("log", f"its checkpoint is of {self.origin}, leaf 0 of {statement.origin}")
-        self.period_ms = statement.period_ms
+        self.period_ms, self.b = statement.period_ms, statement.b
         self.last = self.beat_at(self.store.size - 1)
 
     @property
@@ -107,8 +107,12 @@ class Sequencer:
         instance: bytes,
         config_root: bytes,
         statement: bytes = ZERO32,
+        note: tuple[bytes, int] = (ZERO32, 0),
     ) -> Published:
-        """Make the beat of a slot and return when its checkpoint stands."""
+        """Make the beat of a slot and return when its checkpoint stands.
+
+        `note` is the quorum-cosigned note it names: hash and tree size.
+        """
         index = self.next_index
         made, since = self._clock.wall_ns(), self._clock.monotonic_ns()
         tree = self.tree(index, slot, leaves)
@@ -122,6 +126,8 @@ class Sequencer:
             slot_root=beat.wrap_slot_root(self.origin, index, slot, DEPTH, tree.root),
             config_root=config_root,
             flags=flags,
+            note_hash=note[0],
+            note_size=note[1],
             statement=statement,
         )
         record = slottree.encode_slot_record(index, slot, leaves)

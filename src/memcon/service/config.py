@@ -63,6 +63,7 @@ class Config:
     journal_fallback: Path | None = None
     sip_certificate: Path | None = None
     sip_key: Path | None = None
+    witness_policy: Path | None = None
 
 
 def _text(value: object) -> str:
@@ -162,6 +163,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("journal", "fallback", "a directory used while the journal cannot be written", None, _path),
     Setting("vault", "path", "a directory, from the home directory unless absolute", "vault", _path),
     Setting("vault", "fallback", "a directory used while the vault cannot be written", None, _path),
+    Setting("witness", "policy",
+            "a tlog-policy file with the witnesses, their addresses and the quorum, from the home directory "
+            "unless absolute", None, _path),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
 )  # fmt: skip
 ARRAYS = ("line",)
@@ -238,6 +242,7 @@ def parse(text: str, home: Path) -> Config:
                 raise _refuse(text, "sip", "listen", f"has tls://, for which [sip] {name} is missing")
     host, port = got["console"]["listen"]
     fallback, journal = got["vault"]["fallback"], got["journal"]["fallback"]
+    policy = got["witness"]["policy"]
     return Config(
         got["recorder"]["origin"],
         got["sip"]["listen"],
@@ -252,6 +257,7 @@ def parse(text: str, home: Path) -> Config:
         None if journal is None else home / journal,
         None if certificate is None else home / certificate,
         None if key is None else home / key,
+        None if policy is None else home / policy,
     )
 
 

@@ -21,18 +21,26 @@ from typing import IO, TYPE_CHECKING
 
 from memcon.clock import NS, Clock
 from memcon.errors import MachineError, UsageError
+from memcon.service import config as configuration
 from memcon.store.durable import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from memcon.service.config import Config
     from memcon.store.paths import Home
 
 ROLES = ("capture", "seal", "office")  # capture first, so that the first beat finds it recording
-STOP_ORDER = ("capture", "seal", "office")
-STOP_SECONDS = {"capture": 15, "seal": 60, "office": 30}
+WITNESSED = ("capture", "witness", "seal", "office")  # seal's first beat waits for what witnesses say
+STOP_ORDER = ("capture", "seal", "witness", "office")  # the last beat is cosigned too
+STOP_SECONDS = {"capture": 15, "seal": 60, "witness": 15, "office": 30}
 RESTART_AFTER_S = (0.0, 0.2, 1.0, 5.0)  # after the 1st, 2nd, 3rd, later death within a minute
+
+
+def roles_of(config: Config) -> tuple[str, ...]:
+    """The worker processes of a recorder, in the order in which they start."""
+    return ROLES if config.witness_policy is None else WITNESSED
 
 
 def stop_file(home: Home) -> Path:
@@ -114,7 +122,7 @@ class Supervisor:
         """Start all workers; returns at once."""
         prepare_run(self._home)
         stop_file(self._home).unlink(missing_ok=True)
-        for role in ROLES:
+        for role in roles_of(configuration.load(self._home.config)):
             self._children[role] = Child(role, self._spawn(role))
 
     def ready(self) -> bool:
@@ -122,7 +130,7 @@ class Supervisor:
         for role, child in self._children.items():
             if child.process.poll() is not None and child.process.returncode == 2:
                 raise MachineError(f"{role} could not start", cure="The lines above say why")
-        return all((self._home.run / f"{role}.json").exists() for role in ROLES)
+        return all((self._home.run / f"{role}.json").exists() for role in self._children)
 
     def pids(self) -> dict[str, int]:
         """The workers' process ids."""

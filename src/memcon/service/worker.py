@@ -1,4 +1,4 @@
-"""One worker process: `python -m memcon.service.worker capture|seal|office --home DIR`.
+"""One worker process: `python -m memcon.service.worker capture|seal|witness|office --home DIR`.
 
 Exit codes: 0 a clean stop, 2 it could not start or go on for a reason that starting again will not
 cure by itself (the supervisor says so), 1 anything else.
@@ -26,6 +26,7 @@ from memcon.seal.process import run_seal
 from memcon.service import config as configuration
 from memcon.service.office import run_office
 from memcon.service.parts import config_parts
+from memcon.service.witnessing import run_witnessing
 from memcon.store.durable import read_bytes
 from memcon.store.paths import Home
 
@@ -63,18 +64,21 @@ def _stop_event() -> threading.Event:
 def main(argv: list[str] | None = None) -> int:
     """Run one role until told to stop; returns the exit code."""
     parser = argparse.ArgumentParser(prog="memcon.service.worker")
-    parser.add_argument("role", choices=("capture", "seal", "office"))
+    parser.add_argument("role", choices=("capture", "seal", "witness", "office"))
     parser.add_argument("--home", type=Path, required=True)
     args = parser.parse_args(argv)
     home, clock = Home(args.home), SystemClock()
     try:
-        home = Home(args.home, journal_fallback=configuration.load(home.config).journal_fallback)
+        config = configuration.load(home.config)
+        home = Home(args.home, journal_fallback=config.journal_fallback)
         if args.role == "capture":
             run_capture(home, capture_settings(home), clock)
         elif args.role == "seal":
-            run_seal(home, _stop_event(), clock, Log(clock))
+            run_seal(home, _stop_event(), clock, Log(clock), witnessed=config.witness_policy is not None)
+        elif args.role == "witness":
+            run_witnessing(home, config, clock, _stop_event())
         else:
-            run_office(home, configuration.load(home.config), clock)
+            run_office(home, config, clock)
     except MemconError as error:
         sys.stderr.write(f"memcon {args.role}: {error}\n")
         return 2

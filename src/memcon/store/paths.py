@@ -155,6 +155,11 @@ class Home:
         """The key of an open call, 32 bytes; gone when the call is sealed."""
         return self.run / f"call-{number}.key"
 
+    @property
+    def newest_note(self) -> Path:
+        """Word of the newest quorum-cosigned note, for the next beat."""
+        return self.run / "newest-note.json"
+
     def status(self, process: str) -> Path:
-        """What `capture`, `seal` or `office` last said of itself, JSON."""
+        """What `capture`, `seal`, `office` or `witness` last said of itself, JSON."""
         return self.run / f"{process}.json"

@@ -1,0 +1,65 @@
+"""The process that has the recorder's checkpoints cosigned: its policy, and `run_witnessing`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError, UsageError
+from memcon.record.evidence import POLICY
+from memcon.seal.freshness import NewestNote
+from memcon.seal.genesis import read_genesis
+from memcon.seal.keys import load_keys
+from memcon.store.durable import read_if_there, write_file
+from memcon.store.tiles import PUBLIC, LogStore
+from memcon.tlog.policy import Log, Policy
+from memcon.witness.keys import quicken
+from memcon.witness.submit import Newest, Submitter, by_address
+
+if TYPE_CHECKING:
+    import threading
+    from pathlib import Path
+
+    from memcon.clock import Clock
+    from memcon.service.config import Config
+    from memcon.store.paths import Home
+
+
+def read_policy(path: Path, home: Home, config: Config) -> tuple[Policy, bytes]:
+    """The policy of `[witness] policy`, for this log's own keys, and the file's bytes.
+
+    Raises UsageError where there is no such file, PolicyError where its quorums can be disjoint,
+    FormatError where a witness has no address or the policy is another log's.
+    """
+    data = read_if_there(path)
+    if data is None:
+        raise UsageError(f"there is no {path}", cure="Write the policy, or take [witness] out of memcon.toml")
+    policy = Policy.parse(data)
+    keys = load_keys(home.keys).vkeys(config.origin)
+    strangers = [str(log.key.name) for log in policy.logs if log.key not in keys]
+    if policy.logs and len(strangers) == len(policy.logs):
+        raise FormatError("policy", f"is for other logs ({', '.join(strangers)})", where=str(path))
+    by_address(policy)
+    return quicken(replace(policy, logs=tuple(Log(key) for key in keys), _verifiers={})), data
+
+
+def run_witnessing(home: Home, config: Config, clock: Clock, stop: threading.Event) -> None:
+    """Submit every checkpoint until `stop`. Raises what `read_policy` raises."""
+    if config.witness_policy is None:
+        raise UsageError("no witness is configured", cure="Set [witness] policy in memcon.toml")
+    policy, said = read_policy(config.witness_policy, home, config)
+    genesis = read_genesis(LogStore(home.log))[1]
+    period = genesis.period_ms * 1_000_000
+    write_file(home.log / POLICY, said, PUBLIC)
+
+    def tell(note: Newest) -> None:
+        NewestNote(note.digest, note.size, note.age_time).leave(home.newest_note)
+
+    submitter = Submitter(home.log, policy, clock, period_ns=period, tell=tell)
+
+    def say() -> None:
+        status = json.dumps(submitter.status(genesis.b, period)).encode()
+        write_file(home.status("witness"), status, durable=False)
+
+    submitter.run(stop, say)
