@@ -82,6 +82,10 @@ def test_a_step_in_the_last_leaf_leaves_nothing_to_compare() -> None:
     assert report.counts == {}
 
 
+def test_a_declared_step_that_was_none_is_not_told() -> None:
+    assert sealed({}, flagged=(3,)).counts == {}
+
+
 class Liar(b.Call):
     """Changes one leaf before it is sealed."""
 
