@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "Show one call",
     "dossier": "Keep what each side said of a call, who says so, and what followed",
     "compare": "Compare what the two sides said of a call, topic by topic",
+    "events": "Keep what came before and after a call, and import event files",
     "coincidence": "Ask whether what followed a call was a coincidence",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
