@@ -46,6 +46,17 @@ LANES = {0: "A", 2: "B"}
             "7 packets lost on lane A by this machine",
             "the recorder",
         ),
+        (
+            {"type": "takeover", "from": "1000000000", "until": "2500000000", "sockets": "kept"},
+            "The recording process was replaced and read nothing for 1.5 s: "
+            "what came meanwhile was read later",
+            "the recorder",
+        ),
+        (
+            {"type": "takeover", "from": 1, "until": "x", "sockets": "new"},
+            "The recording process was replaced: what came meanwhile is lost",
+            "the recorder",
+        ),
         ({"type": "loss", "layer": "journal", "count": 7}, "7 packets lost by journal", "the recorder"),
         ({"type": "oddity", "text": "two Vias"}, "two Vias", "the recorder"),
         ({"type": "end", "cause": 1, "who": 1}, "Ended by the sender (BYE)", "the recorder"),

@@ -66,6 +66,7 @@ class Capture:
     number: int = 0
     pending: bytes = b""
     sent: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)
+    begun: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.key = self.key or hashlib.sha256(self.instance).digest()
@@ -108,12 +109,24 @@ class Capture:
         self.record(journal.TYPE_CONTROL, journal.encode_control(stamped, attachments))
         self.commit()
 
-    def start(self, config: dict[str, str] | None = None) -> None:
-        self.control("start", instance=self.instance.hex(), pid=1, listen=[], config=config or CONFIG)
+    def start(self, config: dict[str, str] | None = None, follows: Capture | None = None) -> None:
+        facts = {"follows": follows.instance.hex()} if follows else {}
+        self.control(
+            "start", instance=self.instance.hex(), pid=1, listen=[], config=config or CONFIG, **facts
+        )
 
-    def call(self, key: str, handles: tuple[int, ...], **facts: Any) -> bytes:
+    def carry(self, of: Capture, key: str, handles: tuple[int, ...], **facts: Any) -> bytes:
+        """Go on with a call of another instance, under the same key and other media handles."""
+        wall, mono = of.begun[key]
+        handle = hashlib.sha256(of.instance + key.encode()).hexdigest()
+        self.begun[key] = wall, mono
+        words = {"handle": handle, "wall": str(wall), "mono": str(mono), "sockets": "kept", "messages": []}
+        return self.call(key, handles, type_="carry", **{**words, **facts})
+
+    def call(self, key: str, handles: tuple[int, ...], *, type_: str = "call", **facts: Any) -> bytes:
         """A call with a stream for each RTP handle; its RTCP handle is the next number."""
         handle = hashlib.sha256(self.instance + key.encode()).digest()
+        self.begun.setdefault(key, (self.wall, self.mono))
         streams = [
             {
                 "stream": 2 * i,
@@ -141,7 +154,7 @@ class Capture:
             "streams": streams,
             "oddities": [],
         }
-        self.control("call", INVITE, **{**words, **facts})
+        self.control(type_, INVITE, **{**words, **facts})
         return handle
 
     def sweep(self, packets: list[tuple[int, int, bytes]]) -> None:

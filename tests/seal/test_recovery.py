@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def busy(world: World) -> list[Written]:
-    """Calls that overlap, one in a single slot; a note, a death, a second instance, a stop."""
+    """Calls that overlap, one in a single slot; a note; a death, and an instance that goes on with the
+    calls; its death, an instance that begins anew, a stop."""
     a = world.capture(1)
     a.start()
     a.call("a", (10, 20))
@@ -37,12 +38,21 @@ def busy(world: World) -> list[Written]:
     a.rotate()
     a.call("c", (40,))
     a.talk((10, 20, 40), 1.0, first=195)
-    b = Capture(world.home, bytes([2]) * 16, a.wall + 3 * NS, a.mono + 3 * NS)
+    more = Capture(world.home, bytes([3]) * 16, a.wall + 3 * NS, a.mono + 3 * NS)
+    more.start(follows=a)
+    more.carry(a, "a", (7, 9))
+    more.carry(a, "c", (5,))
+    more.control("carried", file=0, calls=2)
+    for key in ("a", "c"):
+        more.control("event", b"", key=key, facts={"type": "takeover", "sockets": "kept"})
+    more.sweep([(7, a.wall + n * NS // 50, rtp(205 + n, ssrc=10)) for n in range(150)])
+    more.talk((7, 9, 5), 1.5, first=355)
+    b = Capture(world.home, bytes([2]) * 16, more.wall + 3 * NS, more.mono + 3 * NS)
     b.start()
     b.call("a", (10,))
     b.talk((10,), 2.5)
     b.stop()
-    return [*a.frames, *b.frames]
+    return [*a.frames, *more.frames, *b.frames]
 
 
 @pytest.fixture

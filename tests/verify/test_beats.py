@@ -163,3 +163,17 @@ def test_recording_by_nobody(tmp_path: Path) -> None:
     world = b.begun()
     world.beat(instance=bytes(16), state=State.DEGRADED)
     assert not check(world, tmp_path / "degraded").counts
+
+
+def test_an_instance_that_follows_another_within_a_slot(tmp_path: Path) -> None:
+    def counts(name: str, *leaves: tuple[bytes, State]) -> set[str]:
+        world = b.begun()
+        for instance, state in leaves:
+            world.beat(instance=instance, state=state)
+        return set(check(world, tmp_path / name).counts)
+
+    one, two = bytes([1]) * 16, bytes([2]) * 16
+    recording, degraded = State.RECORDING, State.DEGRADED
+    assert counts("claimed", (one, degraded), (one, recording), (two, recording)) == {"beat-replaced"}
+    assert not counts("said", (one, degraded), (one, recording), (two, degraded), (two, recording))
+    assert not counts("between", (one, degraded), (one, recording), (bytes(16), degraded), (two, recording))

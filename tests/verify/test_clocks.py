@@ -9,6 +9,7 @@ import pytest
 from tests.verify import builder as b
 
 from memcon.record import call as calls
+from memcon.record.beat import State
 from memcon.verify import Report, trust, verify_bundle
 
 if TYPE_CHECKING:
@@ -135,3 +136,18 @@ def test_fewer_seconds_only_where_the_leaf_says_late_and_only_until_the_next() -
         while not call.done:
             world.beat([call])
         assert set(verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys())).counts) == expected
+
+
+def test_a_call_whose_recording_process_was_replaced() -> None:
+    world = b.begun()
+    call = Lagging(world, duration=12 * NS, packets=[], streams=[])
+    while not call.done:
+        n = len(call.leaves)
+        if n == call.lag:
+            world.beat([call], instance=bytes(16), state=State.DEGRADED)
+        else:
+            world.beat([call], instance=bytes([1 + (n > call.lag)]) * 16)
+    report = verify_bundle(b.bundle(world, call).pack(), trust(world.vkeys()))
+    assert not report.counts
+    assert report.facts["recording processes, one after the other"] == 2
+    assert report.facts["oddities of sealing"] == ["sealed late"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memcon.capture import facts as f
+from memcon.capture.left import LeftCall, Said
 from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Owner, Release, Remove
 from memcon.errors import MachineError
 from memcon.record.beat import slot_of
@@ -22,8 +23,9 @@ from memcon.wire import events as ev
 from memcon.wire.srs import RecordingServer, ServerConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from memcon.capture.again import Again
     from memcon.capture.journal import JournalWriter
     from memcon.capture.log import Log
     from memcon.capture.sockets import PortPair, PortPool
@@ -58,9 +60,13 @@ class Moment:
 
 @dataclass(slots=True)
 class _Recorded:
-    """A call on its way: its key in the journal, its sockets, what was last said of its streams."""
+    """A call on its way: its key in the journal, its sockets, what was last said of its streams.
+
+    `left` is what a successor of this process would need to go on with it.
+    """
 
     key: str
+    left: LeftCall = field(default_factory=lambda: LeftCall({}, b""))
     handles: dict[int, f.Handles] = field(default_factory=dict)
     pairs: list[PortPair] = field(default_factory=list)
     said: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -107,8 +113,9 @@ class Recorder:
         self._settings = settings
         self._receipt_key = receipt_key
         self._pool = pool
-        self._media = media
-        self._journal = journal
+        self._media: MediaLoop | Again = media
+        self._journal: JournalWriter | Again = journal
+        self._again: Again | None = None
         self._clock = clock
         self._log = log
         self._calls: dict[ev.DialogId, _Recorded] = {}
@@ -136,6 +143,8 @@ class Recorder:
 
         While only audio has to wait a call is answered all the same: what is lost of it is counted.
         """
+        if self._again is not None:
+            return self._allocate_again(dialog, self._again, count)
         if self.stopping or self._journal.exhausted:
             self._no_port = "stopping" if self.stopping else "the journal takes no more"
             return None
@@ -240,8 +249,9 @@ class Recorder:
         recorded = self._calls.get(dialog)
         if recorded is not None:
             recorded.flow = transport.flow
-            record = {"type": "sip", "key": recorded.key, "direction": direction}
-            self._journal.control(record | f.transport_facts(transport) | now, [raw])
+            said = {"direction": direction} | f.transport_facts(transport) | now
+            self._journal.control({"type": "sip", "key": recorded.key} | said, [raw])
+            recorded.left.say(Said(said, raw))
 
     def _streams(self, recorded: _Recorded, call: ev.Call) -> list[dict[str, Any]]:
         return [
@@ -304,7 +314,8 @@ class Recorder:
             "streams": streams,
             "oddities": list(call.oddities),
         }
-        self._journal.control(record | f.transport_facts(call.transport) | now, [call.invite])
+        recorded.left = LeftCall(record | f.transport_facts(call.transport) | now, call.invite)
+        self._journal.control(recorded.left.facts, [call.invite])
         return streams
 
     def _update(self, dialog: ev.DialogId, call: ev.Call, now: dict[str, str], *, metadata: bool) -> None:
@@ -332,6 +343,8 @@ class Recorder:
             recorded.parties = parties
             record = {"type": "streams", "key": recorded.key, "streams": fresh, "parties": parties}
             self._journal.control(record | now)
+            streams = [said for _, said in sorted(recorded.said.items())]
+            recorded.left.facts = recorded.left.facts | {"streams": streams, "parties": parties}
 
     def _end(self, ended: ev.CallEnded, now: dict[str, str]) -> None:
         recorded = self._calls.get(ended.dialog)
@@ -349,6 +362,68 @@ class Recorder:
         facts = {"type": "end", "key": recorded.key, "cause": cause, "who": who} | now
         pairs = recorded.pairs
         self._media.put(Remove(handles, facts, bye, lambda: self._given_back.extend(pairs)))
+
+    # --- from instance to instance ---
+
+    def carry(self, dialogs: Iterable[ev.DialogId]) -> None:
+        """Journal what a successor needs to go on with these calls: a `carry` record each."""
+        for dialog in dialogs:
+            recorded = self._calls.get(dialog)
+            if recorded is not None:
+                self._journal.note(*recorded.left.carry())
+        self._journal.commit()
+
+    def take_up(self, left: LeftCall, again: Again) -> ev.DialogId:
+        """Go on with a call of a former instance: its messages are served again, unheard and unwritten.
+
+        Then its `carry` record and what `again` has to say stand in the journal, and only then its media.
+        Raises FormatError for bytes that cannot be read again: the call is then none of ours.
+        """
+        recorded = _Recorded(f"{next(self._keys)}")
+        quiet = self._journal, self._media
+        self._journal = self._media = self._again = again
+        try:
+            dialog = self._serve_again(recorded, left, again)
+        finally:
+            self._journal, self._media = quiet
+            self._again = None
+        streams = [said for _, said in sorted(recorded.said.items())]
+        facts = {"key": recorded.key, "streams": streams, "parties": recorded.parties}
+        recorded.left = left
+        left.facts = left.facts | facts | {"sockets": again.sockets}
+        self._journal.note(*left.carry())
+        for facts in again.facts():
+            self._journal.note({"type": "event", "key": recorded.key, "facts": facts} | again.stamp, [b""])
+        for item in again.work:
+            self._media.put(item)
+        return dialog
+
+    def _serve_again(self, recorded: _Recorded, left: LeftCall, again: Again) -> ev.DialogId:
+        call = self.server.restore(left.invite, left.answer, again.transport(left.facts), again.at.mono)
+        pairs = again.take([stream.port for stream in call.streams if stream.port])
+        self._allocated[call.dialog] = [_Allocated(0, again.since_ns, pairs)]
+        again.work += self._adopt(recorded, call)
+        recorded.said = {s["mline"]: s for s in self._streams(recorded, call)}
+        recorded.parties = f.parties(call)
+        recorded.oddities = len(call.oddities)
+        recorded.metadata, recorded.flow = call.metadata_raw, call.transport.flow
+        self._calls[call.dialog] = recorded
+        for said in left.later():
+            for output in self.server.receive(said.raw, again.transport(said.facts), again.at.mono):
+                if not isinstance(output, ev.Send):
+                    self.take(output, again.at)
+            self.settle_message()
+        return call.dialog
+
+    def _allocate_again(self, dialog: ev.DialogId, again: Again, count: int) -> Sequence[int] | None:
+        pairs = again.take_next(count)
+        self._allocated.setdefault(dialog, []).append(_Allocated(0, again.since_ns, pairs))
+        return [pair.port for pair in pairs] if len(pairs) == count else None
+
+    @property
+    def dialogs(self) -> list[ev.DialogId]:
+        """The open calls."""
+        return list(self._calls)
 
     def end_left_over(self) -> None:
         """At a stop: end what the server core could not end with a BYE of its own."""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from memcon.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from memcon.capture.handover import Handover, Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,19 @@ class Bound:
     sock: socket.socket
 
 
-def bind(endpoints: Iterable[Endpoint]) -> list[Bound]:
-    """Take every port. Raises MachineError naming the one that cannot be had, and the cure."""
+def bind(
+    endpoints: Iterable[Endpoint], handover: Handover | None = None, held: Mapping[str, Held] | None = None
+) -> list[Bound]:
+    """Take every port, or take over its socket from what the supervisor has `held`.
+
+    Raises MachineError naming the one that cannot be had, and the cure.
+    """
     bound: list[Bound] = []
     for end in endpoints:
+        kept = (held or {}).get(str(end))
+        if kept is not None and kept.fds:
+            bound.append(Bound(end, socket.socket(fileno=kept.fds[0])))
+            continue
         try:
             sock = _bound(end)
         except OSError as error:
@@ -53,6 +64,8 @@ def bind(endpoints: Iterable[Endpoint]) -> list[Bound]:
                 cure="Change [sip] listen in memcon.toml, or stop the program that holds the port",
             ) from error
         bound.append(Bound(Endpoint(end.protocol, end.host, sock.getsockname()[1]), sock))
+        if handover is not None:
+            handover.keep(str(end), sock)
     return bound
 
 

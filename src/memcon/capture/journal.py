@@ -264,6 +264,11 @@ class JournalWriter:
         return self._backlog_bytes + self._unsafe_bytes
 
     @property
+    def file_number(self) -> int:
+        """The newest file, in which what is written next stands, or a later one."""
+        return self._next_file - 1
+
+    @property
     def lag_ns(self) -> int:
         """How long ago everything written was on the disk."""
         return self._clock.monotonic_ns() - self._synced_at

@@ -10,15 +10,19 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from memcon.capture.again import Sockets
 from memcon.capture.calls import ReceiptKey, Recorder, Settings
 from memcon.capture.endpoints import bind
 from memcon.capture.facts import stamp
+from memcon.capture.handover import Handover
 from memcon.capture.journal import JournalWriter
+from memcon.capture.left import boot_id, read_left
 from memcon.capture.log import Log
 from memcon.capture.media_loop import MediaLoop
 from memcon.capture.receiver import Receiver
 from memcon.capture.server import Endpoint, SipServer
 from memcon.capture.sockets import PortPool, raise_file_limit
+from memcon.capture.takeover import TakenOver, carried, same_boot, take_over
 from memcon.capture.tls import Tls, TlsFiles
 from memcon.clock import NS
 from memcon.errors import LocalError, MachineError
@@ -26,14 +30,16 @@ from memcon.record import canonical
 from memcon.store.durable import read_if_there, write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from memcon.capture.handover import Held
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
 STATUS_SECONDS = 1.0
 BYE_SECONDS = 2.0  # for the answers to our BYEs: said again after 0.5 and 1.5 s
 BYE_STEPS = 40
+CARRIED_AT_ONCE = 50  # calls, then SIP has its turn
 SWEEP_BYTES = 16 << 20  # of media taken in one turn: a journal frame of that size is no trouble to anyone
 
 
@@ -60,20 +66,36 @@ def tls_of(settings: CaptureSettings) -> Tls | None:
 
 
 class Capture:
-    """One instance of the capturing process. Raises MachineError for a port or disk that is not to be had."""
+    """One instance of the capturing process. Raises MachineError for a port or disk that is not to be had.
 
-    def __init__(self, home: Home, settings: CaptureSettings, clock: Clock, log: Log) -> None:
+    It goes on with the calls of an instance before it that went without a word, on the sockets that
+    the supervisor has held, or on new ones.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: CaptureSettings,
+        clock: Clock,
+        log: Log,
+        handover: Handover | None = None,
+    ) -> None:
         self._home = home
         self._settings = settings
         self._clock = clock
         self._log = log
         self.instance = secrets.token_bytes(16)
         raise_file_limit()
+        self._handover = handover or Handover()
+        self._held: Mapping[str, Held] = self._handover.take()
+        left = read_left(home)
+        self._left = left if left is not None and left.calls and same_boot(left, clock) else None
         media_address = settings.recorder.media_address
-        pool = PortPool(clock, address=media_address, ports=settings.media_ports)
         self._tls = tls_of(settings)
+        ports = settings.media_ports
+        self._pool = PortPool(clock, address=media_address, ports=ports, handover=self._handover)
         # The ports before the journal: an instance that cannot listen leaves nothing behind.
-        self._bound = bind(settings.listen)
+        self._bound = bind(settings.listen, self._handover, self._held)
         self._journal = JournalWriter(home, clock, self.instance, secrets.token_bytes(32), log)
         self._receiver = Receiver(clock, sweep_bytes=SWEEP_BYTES)
         self._media = MediaLoop(self._receiver, self._journal, clock, log)
@@ -81,14 +103,16 @@ class Capture:
         self._recorder = Recorder(
             settings.recorder,
             settings.receipt_key,
-            pool,
+            self._pool,
             self._media,
             self._journal,
             clock,
             log,
             host=media_address if wildcard else None,
         )
-        self._sip = SipServer(self._recorder, clock, log)
+        self._sip = SipServer(self._recorder, clock, log, self._handover)
+        self._carried_file = 0
+        self._orphaned = False
         self._started = clock.wall_ns()
         self._mute = False
 
@@ -98,23 +122,33 @@ class Capture:
         return [each.endpoint for each in self._bound]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Record until `stop` is set; then end all calls and the journal. Raises MachineError."""
+        """Record until `stop` is set; then end all calls and the journal. Raises MachineError.
+
+        Where the supervisor is gone, stop too, but end no call: whoever is started next goes on with them.
+        """
         start = {
             "type": "start",
             "instance": self.instance.hex(),
             "pid": os.getpid(),
+            "boot": boot_id(),
+            "follows": "" if self._left is None else self._left.instance.hex(),
             "listen": [str(end) for end in self.listening],
             "config": self._settings.config_parts,
         }
         self._journal.control(start | stamp(self._clock.wall_ns(), self._clock.monotonic_ns()))
+        taken = self._take_over()
         self._media.start()
+        self._watch_supervisor(stop)
         await self._sip.serve(self._bound, self._settings.recorder.media_address, self._tls)
         self._log.info("listening", instance=self.instance.hex(), on=start["listen"])
+        self._settle_calls(taken)
         try:
             while not stop.is_set() and not self._media.ended.is_set():
                 self._say()
+                self._handover.alive()
                 self._recorder.settle()
                 self._sip.tidy(full=self._journal.exhausted)
+                await self._carry()
                 try:
                     await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
                 except TimeoutError:
@@ -122,9 +156,66 @@ class Capture:
         finally:
             await self._end()
 
+    def _take_over(self) -> TakenOver:
+        """Go on with what a former instance has left; give back the sockets that nobody needs."""
+        flows = self._sip.adopt(self._held)
+        sockets = Sockets(self._pool, self._held)
+        taken = TakenOver()
+        if self._left is not None:
+            taken = take_over(self._left, self._recorder, sockets, flows, self._clock, self._log)
+            carried(self._journal, self._clock, 0, len(taken.calls))
+            self._log.info(
+                "taken over",
+                of=self._left.instance.hex(),
+                calls=len(taken.calls),
+                deaf=len(taken.deaf),
+                failed=taken.failed,
+            )
+        sockets.close_rest()
+        for name, held in self._held.items():
+            if name not in map(str, self._settings.listen) and name.startswith(("udp:", "tcp:", "tls:")):
+                held.close()
+                self._handover.forget(name)
+        return taken
+
+    def _settle_calls(self, taken: TakenOver) -> None:
+        """What can only be done with the sockets of SIP at work."""
+        for invite, transport in taken.again:
+            self._sip.receive(invite, transport)
+        for dialog in taken.hung_up:
+            self._sip.end_call(dialog, "recorder hung up")
+
+    def _watch_supervisor(self, stop: asyncio.Event) -> None:
+        sock = self._handover.sock
+        if sock is None:
+            return
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            if self._handover.gone():
+                loop.remove_reader(sock)
+                self._log.error("the supervisor is gone")
+                self._orphaned = True
+                stop.set()
+
+        loop.add_reader(sock, look)
+
+    async def _carry(self) -> None:
+        """Soon after a file of the journal begins, put into it what a successor needs of each call."""
+        file = self._journal.file_number
+        if file == self._carried_file or self._journal.full:
+            return
+        dialogs = self._recorder.dialogs
+        for at in range(0, len(dialogs), CARRIED_AT_ONCE):
+            self._recorder.carry(dialogs[at : at + CARRIED_AT_ONCE])
+            await asyncio.sleep(0)
+        carried(self._journal, self._clock, file, len(dialogs))
+        self._carried_file = file
+
     async def _end(self) -> None:
         """End the calls, then the journal: with a stop record if all went as it should."""
-        await self._hang_up()
+        if not self._orphaned:
+            await self._hang_up()
         await self._sip.close()
         broken = self._media.ended.is_set()
         self._media.stop()
@@ -134,6 +225,9 @@ class Capture:
             # No `end` of a call could be journalled: to sealing this instance has failed, not stopped.
             await asyncio.to_thread(self._journal.close)
             raise MachineError("the media thread ended", cure="The lines above say why")
+        if self._orphaned:
+            await asyncio.to_thread(self._journal.close)
+            return
         who = self._who_stopped()
         await asyncio.to_thread(self._journal.stop, canonical.dumps(who))
         self._log.info("stopped", by=who["by"], reason=who["reason"], calls=self._recorder.started)
@@ -202,7 +296,9 @@ class Capture:
             self._mute = False
 
 
-def run_capture(home: Home, settings: CaptureSettings, clock: Clock) -> None:
+def run_capture(
+    home: Home, settings: CaptureSettings, clock: Clock, handover: Handover | None = None
+) -> None:
     """Run capture in this process until SIGTERM or SIGINT. Raises MachineError."""
     log = Log(clock)
 
@@ -212,6 +308,6 @@ def run_capture(home: Home, settings: CaptureSettings, clock: Clock) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)  # a second one finds it set
         log.info("start", pid=os.getpid(), home=str(home.root))
-        await Capture(home, settings, clock, log).run(stop)
+        await Capture(home, settings, clock, log, handover).run(stop)
 
     asyncio.run(main())

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from memcon.capture.calls import Moment
 from memcon.capture.endpoints import Bound, Endpoint
+from memcon.capture.facts import endpoint
+from memcon.capture.handover import Handover
 from memcon.clock import NS
 from memcon.errors import LocalError
 from memcon.wire import events as ev
 from memcon.wire.framing import Ping, StreamParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from memcon.capture.calls import Recorder
+    from memcon.capture.handover import Held
     from memcon.capture.log import Log
     from memcon.capture.tls import Tls
     from memcon.clock import Clock
@@ -35,6 +39,7 @@ MAX_CONNECTIONS = 2_000  # a recording client needs one; more than this is a flo
 IDLE_NS = 120 * NS  # a connection without an open call may be silent as long
 WRITE_BYTES = 256 << 10  # answers that a peer has not read: beyond, we do not read from it
 ABORT_BYTES = 1 << 20  # and beyond this (said again and again) the connection is given up
+NOTED_BYTES = 16 << 10  # of a message that has not ended: what a successor is given to go on reading it
 DATAGRAMS = 32  # read in one go, then TCP, timers and the rest have their turn
 LARGEST = 65_535
 HANDSHAKE_S = 10.0  # for a peer that connects and says nothing
@@ -82,13 +87,26 @@ class _Udp:
 
 
 class _Tcp(asyncio.Protocol):
-    """One connection, TCP alone or with TLS over it."""
+    """One connection, TCP alone or with TLS over it.
 
-    def __init__(self, sip: SipServer, protocol: Literal["tcp", "tls"] = "tcp") -> None:
+    A new one; or `flow` of a former instance, which has read `begun` of a message. What TLS has agreed
+    cannot be handed over: such a connection ends with its process, and its peer opens another.
+    """
+
+    def __init__(
+        self,
+        sip: SipServer,
+        protocol: Literal["tcp", "tls"] = "tcp",
+        flow: str = "",
+        begun: bytes = b"",
+    ) -> None:
         self._sip = sip
         self._protocol = protocol
-        self.flow = f"{protocol}-{next(sip.flows)}"
+        self.flow = flow or f"{protocol}-{next(sip.flows)}"
         self._parser = StreamParser()
+        self._parser.feed(begun)
+        self._noted = begun
+        self._name = ""
         self._where: ev.Transport | None = None
         self._transport: asyncio.Transport | None = None
         self._blocked = False
@@ -105,6 +123,9 @@ class _Tcp(asyncio.Protocol):
         self._transport = stream
         self._where = ev.Transport(self._protocol, (here[0], here[1]), (peer[0], peer[1]), self.flow)
         self._sip.tcp[self.flow] = self
+        self._name = flow_name(here, peer)
+        if self._protocol == "tcp":
+            self._sip.handover.keep(self._name, stream.get_extra_info("socket"), note=self._noted)
         if self._sip.paused:
             self.pause()
 
@@ -119,11 +140,17 @@ class _Tcp(asyncio.Protocol):
                     continue  # a burst of pings is answered once
                 ponged = True
             self._sip.receive(item, self._where)
+        rest = self._parser.rest if self._parser.pending <= NOTED_BYTES else b""
+        if rest != self._noted and self._protocol == "tcp":
+            self._noted = rest
+            self._sip.handover.note(self._name, rest)
         if self._parser.closed:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._sip.tcp.pop(self.flow, None)
+        if self._name:
+            self._sip.handover.forget(self._name)
 
     def pause_writing(self) -> None:
         self._blocked = True
@@ -166,7 +193,8 @@ class _Tcp(asyncio.Protocol):
 class SipServer:
     """Puts bytes into the core and what comes out onto the wire and into the recorder."""
 
-    def __init__(self, recorder: Recorder, clock: Clock, log: Log) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, log: Log, handover: Handover | None = None) -> None:
+        self.handover = handover or Handover()
         self.recorder = recorder
         self.log = log
         self.tcp: dict[str, _Tcp] = {}
@@ -176,12 +204,23 @@ class SipServer:
         self._clock = clock
         self._udp: dict[tuple[str, int], _Udp] = {}
         self._servers: list[asyncio.Server] = []
+        self._kept: list[tuple[str, str, Held]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
         self._tls: Tls | None = None
 
     def now(self) -> int:
         return self._clock.monotonic_ns()
+
+    def adopt(self, held: Mapping[str, Held]) -> dict[tuple[str, str], str]:
+        """Take connections over that a former instance had: (local, remote) -> flow. `serve` reads them."""
+        flows = {}
+        for name, each in held.items():
+            local, bar, remote = name.removeprefix("flow:").partition("|")
+            if name.startswith("flow:") and bar and each.fds:
+                flow = flows[local, remote] = f"tcp-{next(self.flows)}"
+                self._kept.append((flow, name, each))
+        return flows
 
     async def serve(self, bound: Sequence[Bound], media_address: str, tls: Tls | None = None) -> None:
         """Begin to read on ports taken with `bind`; `tls` has the certificate of those of TLS.
@@ -210,6 +249,11 @@ class SipServer:
             else:
                 factory = partial(_Tcp, self)
                 self._servers.append(await loop.create_server(factory, sock=each.sock, backlog=512))
+        for flow, name, held in self._kept:
+            self.handover.forget(name)  # and keep it anew once it is known that its peer is still there
+            sock = socket.socket(fileno=held.fds[0])
+            await loop.connect_accepted_socket(partial(_Tcp, self, "tcp", flow, held.note), sock)
+        self._kept.clear()
 
     # --- what comes in ---
 
@@ -325,6 +369,11 @@ class SipServer:
         for each in self._readers():
             each.close()
         await asyncio.sleep(0)
+
+
+def flow_name(local: tuple[str, int], remote: tuple[str, int]) -> str:
+    """The name under which the supervisor holds a connection."""
+    return f"flow:{endpoint((local[0], local[1]))}|{endpoint((remote[0], remote[1]))}"
 
 
 def _dialog_of(output: ev.Output) -> ev.DialogId | None:

@@ -1,11 +1,13 @@
 """UDP ports for media: even for RTP, the next odd one for RTCP (RFC 3550, section 11), each its own stream.
 
 A port that a call has used rests before another call gets it, since late packets of the old call
-would otherwise enter the record of the new one.
+would otherwise enter the record of the new one. What is taken is also given to the supervisor to
+hold, so that a successor of this process finds it bound and full.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import re
@@ -20,6 +22,7 @@ from memcon.clock import NS
 from memcon.errors import LocalError, MachineError, UsageError
 
 if TYPE_CHECKING:
+    from memcon.capture.handover import Handover
     from memcon.clock import Clock
 
 QUARANTINE_NS: Final = 5 * NS
@@ -45,6 +48,11 @@ class PortPair:
     def close(self) -> None:
         self.rtp.close()
         self.rtcp.close()
+
+
+def held_name(port: int) -> str:
+    """The name under which the supervisor holds a pair."""
+    return f"media:{port}"
 
 
 def raise_file_limit() -> int:
@@ -77,6 +85,7 @@ class PortPool:
         ports: str,
         quarantine_ns: int = QUARANTINE_NS,
         receive_buffer: int | None = None,
+        handover: Handover | None = None,
     ) -> None:
         self._clock = clock
         self._family, self.address = _parse_address(address)
@@ -86,6 +95,7 @@ class PortPool:
         self._free = deque(_even_ports(ports))
         self._resting: deque[tuple[int, int]] = deque()  # (monotonic ns when free again, port)
         self._taken: dict[int, PortPair] = {}
+        self._handover = handover
 
     @property
     def taken(self) -> int:
@@ -108,19 +118,41 @@ class PortPool:
         for _ in range(len(self._free)):
             port = self._free.popleft()
             try:
-                pair = self._bind_pair(port)
+                return self._take(port)
             except OSError as error:
                 self._free.append(port)
                 if error.errno != errno.EADDRINUSE:
                     raise self._refused(error, port) from error
-            else:
-                self._taken[port] = pair
-                return pair
         raise MachineError(
             f"no media port is left on {self.address} in {self.ports}: {len(self._taken)} pairs in use, "
             f"{len(self._resting)} resting after a call, {len(self._free)} held by other programs",
             cure="Widen the range of media ports",
         )
+
+    def take_again(self, port: int) -> PortPair:
+        """Bind a pair that a call of a former instance had. Raises MachineError when it cannot be had."""
+        try:
+            pair = self._take(port)
+        except OSError as error:
+            raise self._refused(error, port) from error
+        self._not_free(port)
+        return pair
+
+    def adopt(self, pair: PortPair) -> PortPair:
+        """Take over a pair that is bound already, and that the supervisor holds."""
+        self._taken[pair.port] = pair
+        self._not_free(pair.port)
+        return pair
+
+    def _not_free(self, port: int) -> None:
+        with contextlib.suppress(ValueError):  # the range may be another now
+            self._free.remove(port)
+
+    def _take(self, port: int) -> PortPair:
+        pair = self._taken[port] = self._bind_pair(port)
+        if self._handover is not None:
+            self._handover.keep(held_name(port), pair.rtp, pair.rtcp)
+        return pair
 
     def give_back(self, pair: PortPair) -> None:
         """Close the pair's sockets if still open, and let its ports rest. Raises LocalError if not ours."""
@@ -128,6 +160,8 @@ class PortPool:
             raise LocalError(f"port {pair.port} was not taken from this pool")
         del self._taken[pair.port]
         pair.close()
+        if self._handover is not None:
+            self._handover.forget(held_name(pair.port))
         self._resting.append((self._clock.monotonic_ns() + self._quarantine_ns, pair.port))
 
     def close(self) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import resource
 import secrets
 import statistics
 import sys
+import threading
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
 
 DRAIN_S: Final = 0.2  # between the last packet and BYE, as a client's own latency would be
+LOOK_S: Final = 0.5
 MAX_CALLS: Final = 10_000
 
 
@@ -133,8 +136,13 @@ def check(plan: LoadPlan) -> None:
         raise UsageError("at least one media socket and one SIP socket are needed")
 
 
-async def run_load(plan: LoadPlan, clock: Clock | None = None) -> LoadReport:
-    """Do it. Raises UsageError where nobody listens or the plan cannot be; refusals are counted."""
+async def run_load(
+    plan: LoadPlan, clock: Clock | None = None, until: threading.Event | None = None
+) -> LoadReport:
+    """Do it. Raises UsageError where nobody listens or the plan cannot be; refusals are counted.
+
+    Calls end after `plan.seconds`, or when `until` is set.
+    """
     check(plan)
     clock = clock or SystemClock()
     links = [await Link.open(plan.target, clock)]
@@ -147,7 +155,7 @@ async def run_load(plan: LoadPlan, clock: Clock | None = None) -> LoadReport:
         media = MediaThread(clock, links[0].local[0], sockets=plan.sockets, faults=faults)
         try:
             media.start()
-            return await _Load(plan, links, media, clock).run()
+            return await _Load(plan, links, media, clock, until or threading.Event()).run()
         finally:
             media.close()
     finally:
@@ -156,8 +164,11 @@ async def run_load(plan: LoadPlan, clock: Clock | None = None) -> LoadReport:
 
 
 class _Load:
-    def __init__(self, plan: LoadPlan, links: Sequence[Link], media: MediaThread, clock: Clock) -> None:
+    def __init__(
+        self, plan: LoadPlan, links: Sequence[Link], media: MediaThread, clock: Clock, until: threading.Event
+    ) -> None:
         self._plan = plan
+        self._until = until
         self._links = links
         self._media = media
         self._clock = clock
@@ -231,6 +242,14 @@ class _Load:
             link.remove(line)
         return count
 
+    async def _last(self, line: Line) -> None:
+        """Wait for the end: the other side's, or ours."""
+        end = self._clock.monotonic_ns() + round(self._plan.seconds * NS)
+        while not self._until.is_set() and (left := end - self._clock.monotonic_ns()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(line.over.wait(), min(left / NS, LOOK_S))
+                return
+
     async def _speak(self, line: Line, answer: Answered, number: int, count: CallSent) -> CallSent:
         plays = [
             Play(host, port, self._voices[n % 2].audio, self._voices[n % 2].payload_type)
@@ -239,9 +258,7 @@ class _Load:
         ]
         playing = await self._media.add(plays, number % self._plan.sockets)
         try:
-            await asyncio.wait_for(line.over.wait(), self._plan.seconds)
-        except TimeoutError:
-            pass
+            await self._last(line)
         finally:
             played = await self._media.remove(playing)
         count = replace(count, streams=_streams(answer, played), ended_by=line.ended_by or "client")

@@ -34,6 +34,14 @@ def text_of(value: object) -> str:
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
 
 
+def _span(facts: Mapping[str, Any]) -> str:
+    """` for 1.2 s`, where both its ends are numbers as texts."""
+    ends = text_of(facts.get("from")), text_of(facts.get("until"))
+    if not all(end.isascii() and end.isdecimal() for end in ends):
+        return ""
+    return f" and read nothing for {max(0, int(ends[1]) - int(ends[0])) / 1e9:.1f} s"
+
+
 def ended_by(cause: int | None, who: int | None) -> str:
     """`ended by the sender (BYE)`; empty while the call goes on."""
     if cause is None:
@@ -62,6 +70,10 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
     if kind == "loss":
         layer = "this machine" if facts.get("layer") == "kernel" else text_of(facts.get("layer"))
         return f"{text_of(facts.get('count'))} packets lost{where} by {layer}", RECORDER
+    if kind == "takeover":
+        kept = facts.get("sockets") == "kept"
+        tail = "what came meanwhile was read later" if kept else "what came meanwhile is lost"
+        return f"The recording process was replaced{_span(facts)}: {tail}", RECORDER
     if kind == "oddity":
         return text_of(facts.get("text")), RECORDER
     if kind == "end":

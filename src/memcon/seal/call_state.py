@@ -108,6 +108,7 @@ class Call:
         self._table_hashes: list[bytes] = []
         self._sealed_table = (0, hash_root([]))
         self._counts: tuple[call.StreamCount, ...] = ()
+        self._drops_before: dict[int, int] = {}
         self._buffers: dict[str, list[bytes]] = {
             MEDIA: [segment.encode_sealed_head(segment.MEDIA_MAGIC, number)],
             EVENTS: [segment.encode_sealed_head(segment.EVENTS_MAGIC, number)],
@@ -163,9 +164,18 @@ class Call:
     def set_drops(self, handle: int, count: int) -> int:
         """Kernel drops of a media handle, cumulative; returns how many are new."""
         account = self.handles[handle].account
-        new = max(0, count - account.kernel_drops)
+        new = max(0, count + self._drops_before.get(handle, 0) - account.kernel_drops)
         account.kernel_drops += new
         return new
+
+    def carry(self, facts: CallFacts) -> None:
+        """Go on under another instance: other media handles, the same streams and counts."""
+        self.recovered = True
+        self.handles, self._drops_before = {}, {}
+        self.add_streams(facts.streams)
+        self.parties = facts.parties
+        if facts.new_sockets:  # their counters begin at 0 again
+            self._drops_before = {h: s.account.kernel_drops for h, s in self.handles.items()}
 
     def end(self, ending: Ending, waiting: Waiting) -> None:
         """The call ends, and its last segments close. None is shorter than what it holds: its closed

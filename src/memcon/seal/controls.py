@@ -126,6 +126,8 @@ class CallFacts:
     streams: tuple[StreamFacts, ...]
     oddities: tuple[str, ...]
     invite: bytes
+    new_sockets: bool = False
+    """Of a `carry` record: whether its sockets had to be bound again, so that their counters began anew."""
 
     @property
     def key_lines(self) -> bytes:
@@ -135,7 +137,7 @@ class CallFacts:
 
 
 def read_call(control: Control) -> CallFacts:
-    """Read a `call` record; raises FormatError."""
+    """Read a `call` or `carry` record; raises FormatError."""
     f = Fields(control.facts, "call record")
     handle = f.text("handle")
     if not _HEX32.fullmatch(handle):
@@ -155,6 +157,7 @@ def read_call(control: Control) -> CallFacts:
         streams=read_streams(f.list("streams")),
         oddities=tuple(str(o) for o in f.list("oddities")),
         invite=attachment(control),
+        new_sockets=f.text("sockets", "") == "new",
     )
 
 

@@ -15,6 +15,7 @@ from memcon.store import durable
 from memcon.store.journal_reader import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from memcon.record.journal import Control
@@ -50,24 +51,29 @@ class Desk:
         self._keys: dict[str, Call | None] = {}
         self.partial = False
         self._handles: dict[int, Call] = {}
+        self._uncarried: set[int] = set()
         self._segmenter: Segmenter | None = None
 
     def begin_instance(self, segmenter: Segmenter, *, partial: bool) -> None:
         """An instance starts: keys and media handles have their meaning in it alone.
 
+        Calls that are open now wait to be carried by it; `end_uncarried` ends the others.
         `partial`: its first files are gone, so that records of sealed calls may name unknown keys.
         """
         self._keys = {}
         self._handles = {}
+        self._uncarried = {c.number for c in self.open.values() if c.ending is None}
         self._segmenter = segmenter
         self.partial = partial
 
     # ------------------------------------------------------------------ records
 
     def control(self, kind: str, control: Control) -> Call | None:
-        """Apply a control record that speaks of a call; returns a call that is new. Raises FormatError."""
+        """Apply a control record that speaks of a call; returns one that is new here. Raises FormatError."""
         if kind == "call":
             return self._new_call(controls.read_call(control))
+        if kind == "carry":
+            return self._carry(controls.read_call(control))
         if kind == "drops":
             self._drops(control)
             return None
@@ -139,6 +145,25 @@ class Desk:
         call.flush()
         self._announce(call)
         return call
+
+    def _carry(self, facts: controls.CallFacts) -> Call | None:
+        """A call of an earlier instance goes on in this one; in the middle of an instance: as before.
+
+        Where its beginning is not in any journal any more, it is taken up from here.
+        """
+        if facts.key in self._keys:
+            return None
+        found = next((c for c in self.open.values() if c.facts.handle == facts.handle), None)
+        if found is None:
+            return self._new_call(facts)
+        if found.ending is not None:
+            self._ignore(facts)
+            return None
+        self._keys[facts.key] = found
+        self._uncarried.discard(found.number)
+        found.carry(facts)
+        self._register(found)
+        return found
 
     def _announce(self, call: Call) -> None:
         facts = call.facts
@@ -231,15 +256,21 @@ class Desk:
                 self._segmenter.ignore(handle)
 
     def end_all(self, cause: int, who: int, wall: int, mono: int) -> None:
-        """End every call that has not ended: the recorder stopped or failed at that time."""
-        for call in self.open.values():
-            if call.ending is None:
-                call.recovered = cause == CAUSE_FAILED
-                self.end(call, Ending(cause, who, max(wall, call.facts.wall), max(0, mono - call.facts.mono)))
+        """End every call that has not ended: the recorder stopped at that time."""
+        self._end_these(self.open, cause, who, wall, mono)
 
-    def end_failed(self, wall: int, mono: int) -> None:
-        """The instance is gone without a word: its calls end where its journal ends."""
-        self.end_all(CAUSE_FAILED, WHO_RECORDER, wall, mono)
+    def end_uncarried(self, wall: int, mono: int) -> None:
+        """Calls of the instance before that this one has not taken up have ended with its journal."""
+        uncarried, self._uncarried = sorted(self._uncarried), set()
+        for number in uncarried:
+            self.open[number].recovered = True
+        self._end_these(uncarried, CAUSE_FAILED, WHO_RECORDER, wall, mono)
+
+    def _end_these(self, numbers: Iterable[int], cause: int, who: int, wall: int, mono: int) -> None:
+        for call in [self.open[number] for number in numbers]:
+            if call.ending is None:
+                since = max(0, mono - call.facts.mono)
+                self.end(call, Ending(cause, who, max(wall, call.facts.wall), since))
 
     # ------------------------------------------------------------------ keys and directories
 

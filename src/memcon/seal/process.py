@@ -19,11 +19,14 @@ from memcon.seal.sealer import Sealer
 from memcon.store.durable import write_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
 IDLE_SECONDS = 0.02
 LINGER_NS = 10 * NS
+ALIVE_NS = NS // 2
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Between a refusal and the next sealer, which reads the journal of all open calls again."""
 
@@ -40,13 +43,22 @@ class _Seal:
     """One run of the process."""
 
     def __init__(
-        self, home: Home, stop: threading.Event, clock: Clock, log: Log | None, *, witnessed: bool
+        self,
+        home: Home,
+        stop: threading.Event,
+        clock: Clock,
+        log: Log | None,
+        *,
+        witnessed: bool,
+        alive: Callable[[], None],
     ) -> None:
         self._home = home
         self._witnessed = witnessed
         self._stop = stop
         self._clock = clock
         self._log = log
+        self._alive = alive
+        self._said = 0
         self._asked: int | None = None
         self._failures = 0
 
@@ -69,6 +81,7 @@ class _Seal:
             first = sealer.last_beat.index
             while True:
                 did = sealer.step()
+                self._say_alive()
                 if sealer.last_beat.index > first:
                     self._well()
                 if self._stop.is_set():
@@ -87,12 +100,19 @@ class _Seal:
         self._asked = now if self._asked is None else self._asked
         return now - self._asked > LINGER_NS
 
+    def _say_alive(self) -> None:
+        now = self._clock.monotonic_ns()
+        if now - self._said > ALIVE_NS:
+            self._said = now
+            self._alive()
+
     def _refused(self, error: MachineError) -> None:
         if not self._failures and self._log is not None:
             self._log.error("sealing trouble begins", why=str(error))
         said = {"pid": os.getpid(), "wall": self._clock.wall_ns(), "trouble": str(error)}
         with contextlib.suppress(MachineError):  # a notice; the run directory may be the one that is full
             write_file(self._home.status("seal"), json.dumps(said).encode(), durable=False)
+        self._alive()
         wait = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         (threading.Event() if self._stop.is_set() else self._stop).wait(wait)
@@ -119,11 +139,13 @@ def run_seal(
     log: Log | None = None,
     *,
     witnessed: bool = False,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
     """Seal what the journals of `home` say until `stop` is set and nothing is left to read.
 
     After `stop` the rest of the journal is still sealed, for 10 s at most: capture should have written
-    its stop record by then. Raises MachineError only where the disk refuses until that time is over.
+    its stop record by then. `alive` is called about twice a second while it works. Raises
+    MachineError only where the disk refuses until that time is over.
     """
     calm_collector()
-    _Seal(home, stop, clock or SystemClock(), log, witnessed=witnessed).run()
+    _Seal(home, stop, clock or SystemClock(), log, witnessed=witnessed, alive=alive).run()

@@ -13,6 +13,10 @@ When a slot closes
       known), at once where none exists (state 4 after genesis or a stop: still declared off; 2
       after an instance that went without a word). Slots missed that way are missing for good.
 
+An instance that goes on with the calls of the one before says so before its first tick, in a `carry`
+record for each; those that it has not named by then end with the journal of the one before, as failed.
+Slots that ended between the two get their leaves at that tick, in state 2, saying nothing new.
+
 A beat is in state 1 where the instance ran from the slot's start and no `host` record speaks of trouble
 in it, otherwise 2. Leaves and beats made
 later than one period after their slot's end carry the late flag. A difference between the clocks
@@ -83,6 +87,8 @@ class _Instance:
     """The machine refuses to keep what comes in, as capture says."""
     troubled: bool = False
     """It did so in the slot that closes next."""
+    begun: bool = False
+    """Whether a tick of it has come: the calls of the instance before are carried or over by then."""
 
 
 class Sealer:
@@ -120,7 +126,9 @@ class Sealer:
         self._sealed_calls = last.next_call if last else 1
         self._files = JournalFiles(home, self._reader)
         self._instance: _Instance | None = None
-        self._instances_seen = 0
+        self._before: _Instance | None = None
+        """The instance before, until the first tick of its successor."""
+        self._since = clock.wall_ns()
         self._due: list[tuple[int, int]] = []
         self.timings: list[int] = []
         """Monotonic ns from beat made to checkpoint published, of the latest beats."""
@@ -182,17 +190,21 @@ class Sealer:
         torn, instance = self._reader.at_torn_end(), self._instance
         if torn:
             self.findings.append(Finding("journal", f"{torn} bytes of a frame that a crash cut off"))
-        if instance is not None and not instance.stopped:
-            self._end_failed(instance)
+        self._before = instance or self._before
         self._instance = None
         self._reader.next_instance()
 
-    def _end_failed(self, instance: _Instance) -> None:
-        tick = instance.tick
-        wall, mono = (
-            (tick.watermark, tick.watermark - tick.wall + tick.mono) if tick else (instance.started, 0)
-        )
-        self._desk.end_failed(wall, mono)
+    def _settle_before(self, instance: _Instance) -> None:
+        """At its first tick: what the instance before has left and this one has not taken up is over."""
+        if instance.begun:
+            return
+        instance.begun = True
+        before, self._before = self._before, None
+        tick = before.tick if before is not None else None
+        if tick is not None:
+            self._desk.end_uncarried(tick.watermark, tick.watermark - tick.wall + tick.mono)
+        else:
+            self._desk.end_uncarried(before.started if before is not None else 0, 0)
 
     def _take_findings(self) -> None:
         self.findings += self._reader.findings
@@ -258,6 +270,9 @@ class Sealer:
         self._believe(instance, control, kind)
         if kind == "start":
             self._start(control)
+            self._follow(instance, controls.Fields(control.facts, "start record").text("follows", ""))
+            return
+        if kind == "carried":  # for a successor of capture: where it may begin to read
             return
         if kind == "host":
             instance.trouble = bool(controls.Fields(control.facts, "host record").text("trouble"))
@@ -271,13 +286,20 @@ class Sealer:
     @staticmethod
     def _believe(instance: _Instance, control: journal.Control, kind: str) -> None:
         """A time far from the journal's own would make a call of years: such a record is refused."""
-        if "mono" not in control.facts:
+        if "mono" not in control.facts or kind == "carry":  # which has its call's, of long ago
             return
         mono = controls.Fields(control.facts, f"{kind} record").time("mono")
         if instance.mono is None:
             instance.mono = mono
         elif abs(mono - instance.mono) > FAR_NS:
             raise FormatError(f"{kind} record", "lies an hour or more from the journal's time", where="mono")
+
+    def _follow(self, instance: _Instance, follows: str) -> None:
+        """An instance that goes on where another ended: on the same clocks, behind the same closed blocks."""
+        before = self._before
+        if before is not None and before.id.hex() == follows:
+            instance.tick, instance.mono = before.tick, before.mono
+            instance.segmenter.watermark_mono = before.segmenter.watermark_mono
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
@@ -301,6 +323,7 @@ class Sealer:
         if last is not None and abs((tick.wall - tick.mono) - (last.wall - last.mono)) > STEP_NS:
             instance.stepped = True
         instance.tick = tick
+        self._settle_before(instance)
         offset = tick.mono - tick.wall
         period = self._sequencer.period_ns
         read_until = instance.segmenter.watermark_mono  # beyond a slot's end only where the clock stepped
@@ -308,6 +331,8 @@ class Sealer:
             self._close_segments(max((record.slot + 1) * period + offset, read_until))
             self._make_again(record)
         reached = tick.watermark // period
+        for slot in self._between(instance, last):
+            self._close_slot(slot, state=beat.State.DEGRADED)
         first = max(self._sequencer.last.slot + 1, instance.started // period, reached - MAX_CATCH_UP)
         for slot in range(first, reached):
             end = max((slot + 1) * period + offset, read_until)
@@ -318,6 +343,14 @@ class Sealer:
         segmenter = instance.segmenter
         segmenter.watermark_mono = max(segmenter.watermark_mono, tick.watermark + offset)
         self._close_due(segmenter.watermark_mono)
+
+    def _between(self, instance: _Instance, last: journal.Tick | None) -> range:
+        """Slots that ended between two instances while we ran, and that the clock has not closed."""
+        period = self._sequencer.period_ns
+        if last is None or last.watermark >= instance.started:
+            return range(0)
+        first = max(self._sequencer.last.slot + 1, self._since // period)
+        return range(first, instance.started // period)
 
     def _known_until(self, wall: int) -> list[SlotRecord]:
         """The slots that the log holds already and that ended by `wall`."""
@@ -354,6 +387,7 @@ class Sealer:
         if "mono" in stop.facts and abs(f.time("mono") - mono) <= FAR_NS:
             mono = f.time("mono")
         instance.stopped = True
+        self._settle_before(instance)
         self._desk.end_all(CAUSE_STOPPED, WHO_RECORDER, wall, mono)
         by, how, reason = (f.text(key, "") for key in ("by", "how", "reason"))
         self.feed.tell("off", wall=wall, by=by, reason=reason)
@@ -412,7 +446,8 @@ class Sealer:
         instance = self._instance
         stepped = instance is not None and instance.stepped
         late = self._clock.wall_ns() > (slot + 2) * period
-        flags = (call.FLAG_LATE if late else 0) | (call.FLAG_CLOCK_STEP if stepped else 0)
+        # A frozen leaf has fewer segments than its slot's end asks for: the rest is sealed late.
+        flags = (call.FLAG_LATE if late or frozen else 0) | (call.FLAG_CLOCK_STEP if stepped else 0)
         here = self._in_slot(slot_end, final=final)
         leaves: dict[int, bytes] = {0: b""}
         leaves |= {c.lane: b"" for c in here if c.has_leaf}

@@ -166,8 +166,8 @@ def console_deps(
     )
 
 
-def run_office(home: Home, config: Config, clock: Clock) -> None:
-    """Serve until SIGTERM or SIGINT; then index and keep what is left."""
+def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGTERM or SIGINT; then index and keep what is left. `alive` is called once a second."""
     home = Home(home.root, config.vault_path)
     archive = Archive(home, config, clock)
     office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick
@@ -187,6 +187,7 @@ def run_office(home: Home, config: Config, clock: Clock) -> None:
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
+        threading.Thread(target=office.loop, args=(alive, 1.0, stop, "life"), daemon=True),
     ]
     for thread in threads:
         thread.start()

@@ -7,28 +7,41 @@ cure by itself (the supervisor says so), 1 anything else.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
+import os
+import select
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from memcon.capture.calls import ReceiptKey, Settings
+from memcon.capture.handover import Handover
 from memcon.capture.log import Log
 from memcon.capture.process import CaptureSettings, run_capture
 from memcon.capture.server import Endpoint
 from memcon.capture.tls import TlsFiles
 from memcon.clock import SystemClock
-from memcon.errors import MemconError
+from memcon.errors import MachineError, MemconError
 from memcon.seal.keys import load_keys
 from memcon.seal.process import run_seal
 from memcon.service import config as configuration
 from memcon.service.office import run_office
 from memcon.service.parts import config_parts
 from memcon.service.witnessing import run_witnessing
-from memcon.store.durable import read_bytes
+from memcon.store.durable import make_dirs, read_bytes
 from memcon.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ALONE_SECONDS = 60
+ALONE_TRIES = 1200
 
 
 def capture_settings(home: Home) -> CaptureSettings:
@@ -54,6 +67,64 @@ def capture_settings(home: Home) -> CaptureSettings:
     )
 
 
+@contextlib.contextmanager
+def alone(home: Home, role: str) -> Iterator[None]:
+    """Wait until no other process has this role in this home: one whose supervisor was killed may still end.
+
+    Raises MachineError when it does not within a minute: two sealers would write two histories.
+    """
+    make_dirs(home.run)
+    with (home.run / f"{role}.lock").open("a+") as handle:
+        for _ in range(ALONE_TRIES):
+            if _locked(handle):
+                break
+            threading.Event().wait(ALONE_SECONDS / ALONE_TRIES)
+        else:
+            raise MachineError(
+                f"another {role} process still serves {home.root}", cure="End it (its pid: memcon status)"
+            )
+        yield
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _run(home: Home, config: configuration.Config, role: str, handover: Handover) -> None:
+    clock = SystemClock()
+    if role == "capture":
+        run_capture(home, capture_settings(home), clock, handover)
+        return
+    alive = follow_supervisor(handover)
+    if role == "seal":
+        witnessed = config.witness_policy is not None
+        run_seal(home, _stop_event(), clock, Log(clock), witnessed=witnessed, alive=alive)
+    elif role == "witness":
+        run_witnessing(home, config, clock, _stop_event())
+    else:
+        run_office(home, config, clock, alive)
+
+
+def follow_supervisor(handover: Handover) -> Callable[[], None]:
+    """End like at a SIGTERM when the supervisor is gone; returns what says that we are at work."""
+
+    def watch(sock: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        while not handover.gone():
+            poll.poll()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if handover.sock is not None:
+        handover.sock.setblocking(False)
+        threading.Thread(target=watch, args=(handover.sock,), name="supervisor", daemon=True).start()
+    return handover.alive
+
+
 def _stop_event() -> threading.Event:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,19 +137,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="memcon.service.worker")
     parser.add_argument("role", choices=("capture", "seal", "witness", "office"))
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--supervisor", type=int, metavar="FD", help="What connects us with it")
     args = parser.parse_args(argv)
-    home, clock = Home(args.home), SystemClock()
+    handover = Handover(None if args.supervisor is None else socket.socket(fileno=args.supervisor))
     try:
-        config = configuration.load(home.config)
-        home = Home(args.home, journal_fallback=config.journal_fallback)
         if args.role == "capture":
-            run_capture(home, capture_settings(home), clock)
-        elif args.role == "seal":
-            run_seal(home, _stop_event(), clock, Log(clock), witnessed=config.witness_policy is not None)
-        elif args.role == "witness":
-            run_witnessing(home, config, clock, _stop_event())
-        else:
-            run_office(home, config, clock)
+            handover.wait()
+        config = configuration.load(Home(args.home).config)
+        home = Home(args.home, journal_fallback=config.journal_fallback)
+        with alone(home, args.role):
+            _run(home, config, args.role, handover)
     except MemconError as error:
         sys.stderr.write(f"memcon {args.role}: {error}\n")
         return 2

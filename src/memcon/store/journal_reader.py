@@ -95,6 +95,13 @@ class JournalReader:
         self._close()
         self._at += 1
 
+    def seek(self, position: int, file: int) -> None:
+        """Read on from the beginning of a file of the instance that stands at `position`."""
+        self._close()
+        self._at = position
+        current = self.instances[position]
+        current.file, current.offset, current.frame, current.loose = file, 0, None, file > 0
+
     def scan(self) -> None:
         """Take notice of new files and instances."""
         with durable.machine_errors(self._home.journal, "listing"):

@@ -152,11 +152,21 @@ class BeatCheck:
             self.configurations += 1
         if before.kind is Kind.BEAT and leaf.instance != before.instance:
             self.restarts += 1
+            self._replaced(before, leaf, where)
         gap = leaf.slot - before.slot - 1
         if gap > 0:
             self.missing += gap
             if len(self.gaps) < MAX_LISTED:
                 self.gaps.append((before.slot + 1, leaf.slot - 1))
+
+    def _replaced(self, before: Beat, leaf: Beat, where: str) -> None:
+        """A slot in which one instance followed another cannot have been recorded from its start."""
+        whole = before.state is State.RECORDING and leaf.state is State.RECORDING
+        whole = whole and any(leaf.instance) and any(before.instance)
+        if whole and leaf.slot == before.slot + 1 and not (leaf.flags | before.flags):
+            self.report.add(
+                "beat-replaced", where, "another instance than in the slot before, and neither is degraded"
+            )
 
     def facts(self) -> None:
         """Put what the leaves say into the report."""

@@ -293,6 +293,8 @@ def _facts(report: Report, call: Call) -> None:
         for s in call.leaves[-1].leaf.streams
     ]
     facts["streams, by the recorder's counters"] = streams
+    instances = {sealed.beat.instance for sealed in call.leaves if sealed.beat is not None}
+    facts["recording processes, one after the other"] = len(instances - {bytes(16)})
     flags = 0
     for sealed in call.leaves:
         flags |= sealed.leaf.flags

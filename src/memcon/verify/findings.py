@@ -78,6 +78,7 @@ CODES: dict[str, Code] = {
     "beat-instance": Code(ERROR, "A leaf says that it recorded and names no instance.", "FORMATS §2"),
     "beat-end": Code(ERROR, "A leaf stands after the log's end.", "FORMATS §2"),
     "beat-proof": Code(ERROR, "A leaf is not proved to be in the checkpoint's tree.", "RFC 9162 §2.1.3"),
+    "beat-replaced": Code(ERROR, "Two instances share a slot that is not degraded.", "FORMATS §2"),
     "beat-order": Code(ERROR, "The beats of a call do not follow one another.", "FORMATS §14"),
     "beats-form": Code(ERROR, "The file of beats cannot be read or is of another tree.", "FORMATS §13"),
     "genesis-missing": Code(ERROR, "The log does not begin with a genesis leaf.", "FORMATS §2"),

@@ -1,0 +1,87 @@
+"""Going on with the calls of a capturing process that died, as the same calls (ARCHITECTURE, "Instances").
+
+what is held       the supervisor's descriptors of all sockets: nothing that they hold is lost
+what was said      the journal of the former instance: dialogs, streams, parties
+what is declared   a `carry` record and a `takeover` event in each call; a call that cannot be taken
+                   up is not carried, and sealing ends it as *recorder failed*
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from memcon.capture.again import Again
+from memcon.capture.calls import Moment
+from memcon.capture.facts import stamp
+from memcon.capture.left import boot_id
+from memcon.errors import MemconError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from memcon.capture.again import Sockets
+    from memcon.capture.calls import Recorder
+    from memcon.capture.journal import JournalWriter
+    from memcon.capture.left import Left
+    from memcon.capture.log import Log
+    from memcon.clock import Clock
+    from memcon.wire.events import DialogId, Transport
+
+
+@dataclass(slots=True)
+class TakenOver:
+    """What came of it. `again`: INVITEs that nobody has answered, to be served as if they came now."""
+
+    calls: list[DialogId] = field(default_factory=list)
+    deaf: list[DialogId] = field(default_factory=list)
+    """Calls whose sockets had to be bound again: they may have ended unheard."""
+    hung_up: list[DialogId] = field(default_factory=list)
+    again: list[tuple[bytes, Transport]] = field(default_factory=list)
+    failed: int = 0
+
+
+def same_boot(left: Left, clock: Clock) -> bool:
+    """Whether the clocks that the journal speaks of are still running."""
+    return left.boot == boot_id() and left.mono <= clock.monotonic_ns()
+
+
+def take_over(
+    left: Left,
+    recorder: Recorder,
+    sockets: Sockets,
+    flows: Mapping[tuple[str, str], str],
+    clock: Clock,
+    log: Log,
+) -> TakenOver:
+    """Take up every call that was open. What goes wrong with one is told and costs that one alone."""
+    done = TakenOver()
+    at = Moment(clock.wall_ns(), clock.monotonic_ns())
+    for handle, call in left.calls.items():
+        try:
+            again = Again(left, call, sockets, flows, at)
+            if not call.answer:
+                done.again.append((call.invite, again.transport(call.facts)))
+                continue
+            dialog = recorder.take_up(call, again)
+        except MemconError as error:
+            done.failed += 1
+            log.error("call not taken up", handle=handle, why=str(error))
+        except Exception as error:  # noqa: BLE001 - as in server._guarded: the other calls go on
+            done.failed += 1
+            where = traceback.format_tb(error.__traceback__)[-3:]
+            log.error("defect", doing="take-over", error=repr(error), where=where)
+        else:
+            done.calls.append(dialog)
+            if again.sockets == "new":
+                done.deaf.append(dialog)
+            if call.hung_up:
+                done.hung_up.append(dialog)
+    return done
+
+
+def carried(journal: JournalWriter, clock: Clock, file: int, calls: int) -> None:
+    """Close a set of `carry` records that began in `file`: a successor need not read further back."""
+    facts = {"type": "carried", "file": file, "calls": calls}
+    journal.control(facts | stamp(clock.wall_ns(), clock.monotonic_ns()))
