@@ -527,3 +527,11 @@ def test_a_name_that_metadata_brings_later_links_too(catalogue: Catalogue) -> No
     two = catalogue.call(2)
     assert two is not None
     assert [r.number for r in two.related] == [1]
+
+
+def test_the_wire_side_of_an_srtp_stream_is_no_line_of_its_own(catalogue: Catalogue) -> None:
+    streams = [{"stream": 0, "label": "1"}, {"stream": 1 << 15, "kind": 3, "label": "1"}]
+    catalogue.apply([told(a_call())[0] | {"streams": streams}])
+    detail = catalogue.call(1)
+    assert detail is not None
+    assert [stream.stream for stream in detail.streams] == [0]

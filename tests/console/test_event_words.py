@@ -57,6 +57,13 @@ LANES = {0: "A", 2: "B"}
             "The recording process was replaced: what came meanwhile is lost",
             "the recorder",
         ),
+        (
+            {"type": "loss", "stream": 0, "layer": "srtp", "count": 3},
+            "3 packets on lane A that no key opened: kept as they came",
+            "the recorder",
+        ),
+        ({"type": "keys", "lines": 2}, "2\u00a0key lines of SRTP, kept apart from the message", "signalling"),
+        ({"type": "keys"}, "Key lines of SRTP, kept apart from the message", "signalling"),
         ({"type": "loss", "layer": "journal", "count": 7}, "7 packets lost by journal", "the recorder"),
         ({"type": "oddity", "text": "two Vias"}, "two Vias", "the recorder"),
         ({"type": "end", "cause": 1, "who": 1}, "Ended by the sender (BYE)", "the recorder"),

@@ -25,7 +25,7 @@ LAST = Last(1, 0, 1, 1, ZERO, ZERO, 0, 0)
         (replace(LEAF, segments=129), "byte 76: covers 129 segments"),
         (replace(LEAF, last=replace(LAST, cause=0)), "byte 208: cause 0"),
         (replace(LEAF, chain=ZERO, first=FIRST, last=replace(LAST, who=4)), "byte 480: cause 1, ended by 4"),
-        (replace(LEAF, streams=(StreamCount(0, 3),)), "byte 202: stream kind 3"),
+        (replace(LEAF, streams=(StreamCount(0, 4),)), "byte 202: stream kind 4"),
         (
             replace(LEAF, last=LAST, streams=(StreamCount(0, 1, empty=b"\x40" + bytes(15)),)),
             "byte 344: its bitmap",

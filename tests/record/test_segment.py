@@ -4,6 +4,7 @@ import pytest
 
 from memcon.errors import FormatError, LocalError
 from memcon.record import segment
+from memcon.record.hashing import sha256
 
 
 @pytest.mark.parametrize(("arrivals", "lengths"), [(0, 0), (8, 0), (8, 4), (16, 2), (12, 3)])
@@ -36,3 +37,26 @@ def test_a_sealed_file_of_another_call() -> None:
 def test_segment_and_event_hashes_are_kept_apart() -> None:
     sealed = segment.Sealed(0, bytes(32), memoryview(bytes(16)))
     assert sealed.hash(segment.MEDIA_MAGIC) != sealed.hash(segment.EVENTS_MAGIC)
+
+
+def test_entries_of_the_wire_side() -> None:
+    packet = b"\x80 any packet"
+    digest, kept = segment.read_wire_entry(segment.wire_entry(packet, opened=True))
+    assert kept is None
+    assert digest is not None
+    assert digest != sha256(packet)  # with a tag of its own
+    assert segment.read_wire_entry(segment.wire_entry(packet, opened=False)) == (None, packet)
+    assert segment.read_wire_entry(b"\0") == (None, b"")
+    for entry in (b"", b"\1", b"\1" + bytes(33), b"\2" + bytes(32)):
+        with pytest.raises(FormatError, match="neither"):
+            segment.read_wire_entry(entry)
+
+
+def test_a_block_of_the_wire_side_has_no_timestamps() -> None:
+    entry = segment.wire_entry(b"abc", opened=False)
+    size = len(entry).to_bytes(2, "big")
+    good = segment.encode_block(1, 0x8000, 0, segment.KIND_WIRE, 0, 0, bytes(8), size, entry)
+    assert [bytes(p) for p in segment.decode_block(good).packets] == [entry]
+    bad = segment.encode_block(1, 0x8000, 0, segment.KIND_WIRE, 1, 2, bytes(8), size, entry)
+    with pytest.raises(FormatError, match="not RTP"):
+        segment.decode_block(bad)

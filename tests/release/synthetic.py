@@ -47,12 +47,17 @@ def rtp(
     return struct.pack(">BBHII", 0x80, second, seq & 0xFFFF, stamp & 0xFFFFFFFF, ssrc) + payload
 
 
+def kind_of(stream: int) -> int:
+    """RTP, RTCP, or the wire side of an SRTP stream."""
+    return segment.KIND_WIRE if stream >= 0x8000 else 1 + stream % 2
+
+
 def entry(n: int, stream: int, **changes: Any) -> dict[str, Any]:
     """A stream table entry."""
     value: dict[str, Any] = {
         "entry": n,
         "stream": stream,
-        "kind": 1 + stream % 2,
+        "kind": kind_of(stream),
         "label": str(stream // 2 + 1),
         "mline": stream // 2,
         "port": 20_000 + stream,
@@ -112,7 +117,7 @@ def seal_segment(
             counts[stream] = counts.get(stream, 0) + len(here)
             arrivals = b"".join(struct.pack(">Q", s) for s, _ in here)
             lengths = b"".join(struct.pack(">H", len(p)) for _, p in here)
-            kind = 1 + stream % 2
+            kind = kind_of(stream)
             data = segment.encode_block(
                 n,
                 stream,
@@ -280,7 +285,7 @@ class Recorder:
                 expected = _expected(c.media.get(stream, []), upto * NS, stream)
                 counts.append(
                     call.StreamCount(
-                        stream, 1 + stream % 2, totals[stream], expected, empty=bits.to_bytes(16, "big")
+                        stream, kind_of(stream), totals[stream], expected, empty=bits.to_bytes(16, "big")
                     )
                 )
             index = len(self.beats)
@@ -321,4 +326,4 @@ def _opening(c: Call, which: int, data: bytes) -> bytes:
 def _expected(packets: list[tuple[int, bytes]], until: int, stream: int) -> int:
     """By sequence numbers of RTP that do not wrap or change SSRC: enough for tests that count."""
     seqs = [struct.unpack_from(">H", p, 2)[0] for s, p in packets if s < until and len(p) >= 12]
-    return max(seqs) - min(seqs) + 1 if seqs and stream % 2 == 0 else 0
+    return max(seqs) - min(seqs) + 1 if seqs and kind_of(stream) == segment.KIND_RTP else 0

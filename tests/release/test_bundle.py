@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.release.synthetic import INVITE, ORIGIN, PARTIES, STRUCTURE, Call, Recorder, entry, rtp
+from tests.release.synthetic import ORIGIN, PARTIES, STRUCTURE, Call, Recorder, entry, rtp
 
 from memcon.clock import ManualClock
 from memcon.errors import FormatError, UsageError
 from memcon.record.bundle import ORDER, read_manifest, read_zip
 from memcon.record.opened import read_openings
-from memcon.release.bundle import ConfigPart, config_parts, key_lines, make_bundle, policy_text
+from memcon.record.segment import wire_entry
+from memcon.release.bundle import ConfigPart, config_parts, make_bundle, policy_text
 from memcon.release.media import OpenCall
 from memcon.store.paths import Home
 from memcon.vault.keeper import Keeper, call_id
@@ -124,13 +125,27 @@ def test_parties_that_joined_later_do_not_hide_those_at_the_start(tmp_path: Path
     assert {f.code for f in verdict(recorder, data).findings} == {"withheld"}
 
 
-def test_key_lines_are_those_of_the_invite(tmp_path: Path) -> None:
-    invite = INVITE + b"m=audio 1 RTP/SAVP 0\r\n" + SDES + b"\r\n"
-    assert key_lines(invite) == SDES
+def test_without_keys_their_opening_is_empty_and_shown(tmp_path: Path) -> None:
     recorder, call = kept(tmp_path, a_call(bye=b""))
     opened = dict(read_openings(bytes(read_zip(bundle(recorder, call))["openings.mcb"]))[1])
     assert opened[4].data == b""
     assert opened[5].data == b""
+
+
+def test_a_bundle_shows_no_srtp_key(tmp_path: Path) -> None:
+    """The wire side of a stream is there, and checked; the event with the keys is withheld."""
+    wire = [(n * 20_000_000, wire_entry(bytes([n]) * 180, opened=n > 5)) for n in range(200)]
+    sealed = a_call(events=[(5, {"type": "keys", "lines": 1}, SDES)])
+    sealed.media[0x8000] = wire
+    sealed.entries.append(entry(3, 0x8000))
+    recorder, call = kept(tmp_path, sealed)
+    data = bundle(recorder, call)
+    assert SDES not in data
+    report = verdict(recorder, data)
+    assert {f.code for f in report.findings} == {"withheld"}
+    assert wire[7][1] in data
+    named = report.facts["streams, by the recorder's counters"]
+    assert [one["kind"] for one in named][-1] == "SRTP as it came"
 
 
 def test_a_configuration_the_beats_do_not_name_is_refused(tmp_path: Path) -> None:

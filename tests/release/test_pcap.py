@@ -108,6 +108,14 @@ def test_addresses_are_those_sealed_and_change_when_they_changed(tmp_path: Path)
     assert {p[1:3] for p in packets if p[4] == 20_001} == {(str(ipaddress.IPv4Address(0)), 0)}
 
 
+def test_hashes_of_what_was_opened_are_no_packets(tmp_path: Path) -> None:
+    call = a_call()
+    expected, _ = captured(tmp_path / "plain", call)
+    call.media[0x8000] = [(NS, b"\x01" + bytes(32)), (NS, b"\x00junk")]
+    call.entries.append(entry(3, 0x8000))
+    assert captured(tmp_path / "secure", call)[0] == expected
+
+
 def test_signalling_is_there_in_both_directions(tmp_path: Path) -> None:
     answer = {
         "type": "sip", "direction": "out", "transport": "tcp",

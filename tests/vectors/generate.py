@@ -368,11 +368,15 @@ Key = tuple[int, int, int]
 
 
 def segment_blocks() -> dict[Key, bytes]:
+    opened = b"\x01" + sha(tag("srtp"), b"a packet that was opened")
     packets = {3_000_100_000: rtp(10, 0xFFFFFFF0, b"\xd5" * 4), 3_020_100_000: rtp(11, 0x90, b"\x55" * 4)}
     return {
         (0, 0, 1): block(3, 0, 0, 1, (0xFFFFFFF0, 0x90), packets),
         (0, 1, 1): block(3, 0, 1, 1, (0, 0), {3_200_000_000: b"", 3_200_000_001: b"no RTP"}),
         (1, 4, 2): block(3, 1, 4, 2, (0, 0), {3_999_999_999: bytes.fromhex("80c90001") + b"ssrc"}),
+        (0x8002, 0, 3): block(
+            3, 0x8002, 0, 3, (0, 0), {3_000_000_001: opened, 3_000_000_002: b"\0" + b"as it came"}
+        ),
     }
 
 
@@ -526,7 +530,7 @@ def shown(salt: bytes, data: bytes) -> bytes:
 def bundle_files() -> dict[str, bytes]:
     blocks = segment_blocks()
     c = segment(3, blocks)["ciphertext"]
-    media = b"mcopenm\x01" + u(64, CALL) + u(32, 3) + u(32, len(c)) + sha(c) + u(32, 3)
+    media = b"mcopenm\x01" + u(64, CALL) + u(32, 3) + u(32, len(c)) + sha(c) + u(32, len(blocks))
     for (stream, position, kind), data in sorted(blocks.items()):
         salt = derive(K, "salt/block", u(32, 3), u(16, stream), u(8, position), u(8, kind))
         media += u(16, stream) + u(8, position) + u(8, kind)

@@ -88,7 +88,7 @@ def call_leaves(v: Vectors) -> None:
         ("lane-0", 12, "00000000", 12), ("lane-past-tree", 12, "00010000", 12),
         ("middle-without-chain", 40, "00" * 32, 40), ("129-segments", 76, "00000081", 76),
         ("reserved-156", 159, "01", 156), ("reserved-192", 199, "01", 192),
-        ("stream-kind-0", 202, "00", 202), ("stream-kind-3", 202, "03", 202),
+        ("stream-kind-0", 202, "00", 202), ("stream-kind-4", 202, "04", 202),
         ("stream-reserved", 207, "01", 203),
         ("bitmap-past-end", 249, "20", 248), ("bitmap-past-end-second-stream", 327, "01", 312),
     ):  # fmt: skip
@@ -116,7 +116,7 @@ def media(v: Vectors) -> None:
     v.of("block", "block")
     for name, at, new, where in (
         ("other-magic", 0, "4d", 0), ("position-5", 14, "05", 14), ("kind-0", 15, "00", 14),
-        ("kind-reserved", 15, "03", 14), ("no-packets", 16, "00000000", 16),
+        ("kind-4", 15, "04", 14), ("no-packets", 16, "00000000", 16),
         ("hostile-count", 16, "ffffffff", 32), ("reserved-not-zero", 31, "01", 28),
         ("length-past-end", 48, "ffff", 52), ("length-short", 49, "0f", 83),
     ):  # fmt: skip
@@ -266,10 +266,10 @@ def opened(v: Vectors) -> None:
     v.of("media.mcb", "media.mcb")
     v.add("open-2", put(media, 64, "02"), 64)
     v.add("position-5", put(media, 62, "05"), 62)
-    v.add("kind-3", put(media, 63, "03"), 62)
+    v.add("kind-4", put(media, 63, "04"), 62)
     v.add("block-twice", put(media, 97, "00000001"), None, "segment")
     v.add("hostile-count", put(media, 56, "ffffffff"), len(media))
-    v.add("truncated", media[:-1], len(media) - 50)
+    v.add("truncated", media[:-1], len(media) - 32)
     v.of("events.mcb", "events.mcb")
     v.add("open-2", put(files["events.mcb"], 56, "02"), 56)
     v.add("other-magic", put(files["events.mcb"], 6, "4d"), 0)

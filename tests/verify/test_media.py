@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.verify import builder as b
 
 from memcon.record.opened import MEDIA_MAGIC
+from memcon.record.segment import KIND_WIRE, NS, wire_entry
 from memcon.verify import media, trust, verify_bundle
 from memcon.verify.container import read
 from memcon.verify.findings import CODES, MAX_PER_CODE, Report
@@ -99,3 +100,15 @@ def test_very_many_problems_are_counted_and_few_are_kept() -> None:
     found = scan(data)
     assert len(found.problems) == MAX_PER_CODE
     assert found.more == {"media-number": 5000 - MAX_PER_CODE}
+
+
+def test_the_wire_side_of_srtp_is_checked_like_all_else_and_not_counted_as_packets() -> None:
+    packets = b.speech(2, 0)
+    wire = [b.Packet(p.since, 0x8000, KIND_WIRE, wire_entry(p.data, opened=True)) for p in packets]
+    world = b.begun()
+    call = b.Call(world, duration=2 * NS, packets=[*packets, *wire], streams=[(0, 1), (0x8000, KIND_WIRE)])
+    b.simple(world=world, call=call)
+    files = b.bundle(world, call)
+    report = verify_bundle(files.pack(), trust(world.vkeys()))
+    assert report.findings == []
+    assert scan(files.files()["media.mcb"]).packets == len(packets)

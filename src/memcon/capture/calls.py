@@ -134,6 +134,7 @@ class Recorder:
             lambda: secrets.token_hex(8),
             config=ServerConfig(host=host, media_address=settings.media_address),
             receipt=self._receipt,
+            new_key=secrets.token_bytes,
         )
 
     # --- what the server core asks ---

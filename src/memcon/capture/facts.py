@@ -73,6 +73,8 @@ def stream_facts(call: Call, stream: CallStream, handles: Handles) -> dict[str, 
         ],
         "direction": stream.direction,
         "participant": "from" if call.kind == "direct" else participant,
+        # to the sealing process, and no further: it opens SRTP, and shows the suite alone
+        **({"key_line": stream.key_line} if stream.key_line else {}),
     }
 
 

@@ -29,6 +29,7 @@ from memcon.catalogue.schema import (
 )
 from memcon.catalogue.words import words_of
 from memcon.errors import FormatError
+from memcon.record.segment import KIND_WIRE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,7 +140,7 @@ def _set_streams(db: Connection, number: int, told: Sequence[Mapping[str, Any]])
             "participant": one.get("participant"),
         }
         for one in told
-        if int(one["stream"]) % 2 == 0
+        if int(one["stream"]) % 2 == 0 and one.get("kind") != KIND_WIRE
     ]
     upsert(db, streams, rows)  # a stream told twice ends as it was told last
 

@@ -67,6 +67,13 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
         port = f":{text_of(facts['port'])}" if "port" in facts else ""
         what = "Control reports (RTCP)" if _is_rtcp(facts) else "Audio"
         return f"{what}{where} came from {text_of(facts.get('address'))}{port}", RECORDER
+    if kind == "loss" and facts.get("layer") == "srtp":
+        packets = text_of(facts.get("count"))
+        return f"{packets} packets{where} that no key opened: kept as they came", RECORDER
+    if kind == "keys":
+        lines = facts.get("lines")
+        what = count(lines, "key line") if isinstance(lines, int) else "Key lines"
+        return f"{what} of SRTP, kept apart from the message", SIGNALLING
     if kind == "loss":
         layer = "this machine" if facts.get("layer") == "kernel" else text_of(facts.get("layer"))
         return f"{text_of(facts.get('count'))} packets lost{where} by {layer}", RECORDER
@@ -91,7 +98,7 @@ _HOLDS = {
     "pause": "Hold begins: the sender paused the recording",
     "unpause": "Hold ends: the sender took the recording up again",
 }
-MESSAGES = frozenset({"sip", "metadata", "source"})
+MESSAGES = frozenset({"sip", "metadata", "source", "keys"})
 """Kinds that are the traffic of a call, not what happened in it: shown apart from the others."""
 
 

@@ -9,7 +9,7 @@ from memcon.errors import FormatError
 from memcon.record.hashing import ZERO32, sha256, tag
 from memcon.record.layout import Layout, Problem, refuse_to_read, refuse_to_write
 from memcon.record.reader import Reader
-from memcon.record.segment import KIND_RTCP, KIND_RTP
+from memcon.record.segment import KINDS
 from memcon.record.slottree import LANES, PATH_SIZE
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class StreamCount:
 
     def problem(self, segments: int) -> Problem:
         """What is wrong with this entry in a leaf of so many segments, by the entry's own offsets."""
-        if self.kind not in (KIND_RTP, KIND_RTCP):
+        if self.kind not in KINDS:
             return f"stream kind {self.kind}", 2
         if int.from_bytes(self.empty, "big") & ((1 << (MAX_SEGMENTS - segments)) - 1):
             return "its bitmap names segments it does not have", 48

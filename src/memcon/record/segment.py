@@ -22,6 +22,9 @@ BLOCK_NS = 200_000_000
 BLOCKS_A_SEGMENT = 5
 KIND_RTP = 1
 KIND_RTCP = 2
+KIND_WIRE = 3
+"""Of an SRTP stream: what came, as it came. Beside it, kind 1 or 2 has what could be opened."""
+KINDS = (KIND_RTP, KIND_RTCP, KIND_WIRE)
 
 BLOCK_MAGIC = b"mcblock\x01"
 BLOCK_HEAD = 32
@@ -86,8 +89,8 @@ def decode_block(data: bytes | memoryview) -> Block:
     check_place(position, kind, "block", 14)
     if n == 0:
         raise FormatError("block", "has no packet", where=16)
-    if kind == KIND_RTCP and (least or greatest):
-        raise FormatError("block", "RTP timestamps in a block of RTCP", where=20)
+    if kind != KIND_RTP and (least or greatest):
+        raise FormatError("block", "RTP timestamps in a block that is not RTP", where=20)
     if zero:
         raise FormatError("block", "reserved bytes are not zero", where=28)
     arrivals = struct.unpack(f">{n}Q", r.view(8 * n, "arrivals"))
@@ -104,8 +107,25 @@ def _cut(body: memoryview, lengths: Sequence[int]) -> tuple[memoryview, ...]:
 
 def check_place(position: int, kind: int, what: str, where: int) -> None:
     """Raise FormatError unless these are a block's position in its segment and its kind."""
-    if position >= BLOCKS_A_SEGMENT or kind not in (KIND_RTP, KIND_RTCP):
+    if position >= BLOCKS_A_SEGMENT or kind not in KINDS:
         raise FormatError(what, f"a block at position {position}, of kind {kind}", where=where)
+
+
+_SRTP_TAG = tag("srtp")
+
+
+def wire_entry(packet: bytes, *, opened: bool) -> bytes:
+    """How a block of kind 3 has a packet: its hash where it was opened, itself where no key opened it."""
+    return b"\x01" + sha256(_SRTP_TAG + packet) if opened else b"\x00" + packet
+
+
+def read_wire_entry(entry: bytes | memoryview) -> tuple[bytes | None, bytes | None]:
+    """(hash of an opened packet, packet that no key opened): one of the two; raises FormatError."""
+    if len(entry) == 33 and entry[0] == 1:
+        return bytes(entry[1:]), None
+    if len(entry) > 0 and entry[0] == 0:
+        return None, bytes(entry[1:])
+    raise FormatError("block", "an entry of kind 3 that is neither a hash nor a packet")
 
 
 def block_commitment(salt: bytes, block: bytes | memoryview) -> bytes:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memcon.record.call import CallLeaf
-    from memcon.record.segment import Event
+    from memcon.record.segment import Event, Sealed
     from memcon.release.media import OpenCall, OpenSegment, RawBlock
 
     Withhold = Callable[[RawBlock], bool]
@@ -103,7 +103,7 @@ def make_bundle(
                     sealed.number,
                     len(sealed.ciphertext),
                     hashlib.sha256(sealed.ciphertext).digest(),
-                    Opened(data, hashing.event_salt(call.key, sealed.number)),
+                    _event(call, sealed, data),
                 )
                 for sealed, data in events
             ],
@@ -116,6 +116,13 @@ def make_bundle(
         **_statements(beats, fetch),
     }
     return write_bundle(origin, call.number, files)
+
+
+def _event(call: OpenCall, sealed: Sealed, data: bytes) -> Opened:
+    """An event as the bundle has it: shown, but for SRTP keys, which would open what others took down."""
+    if decode_event(data).facts["type"] == "keys":
+        return Opened(None, commitment=sealed.root)
+    return Opened(data, hashing.event_salt(call.key, sealed.number))
 
 
 def _media(call: OpenCall, withhold: Withhold | None) -> Iterator[OpenedSegment]:
@@ -168,7 +175,7 @@ def _openings(
         OPENING_PARTIES: (first.parties, _party_lists(record)),
         OPENING_SOURCE_IDS: (first.source_ids, [canonical.dumps(record.get("source_ids"))]),
         OPENING_INVITE: (first.invite, [invite, b""]),
-        OPENING_KEY_LINES: (first.key_lines, [key_lines(invite), b""]),
+        OPENING_KEY_LINES: (first.key_lines, [b""]),  # keys are never shown: they open what others took down
         OPENING_BYE: (last.bye, [*reversed(messages), b""]),
     }
     for which, (commitment, tries) in candidates.items():
@@ -181,12 +188,6 @@ def _party_lists(record: Mapping[str, canonical.Json]) -> list[bytes]:
     """The parties as the record has them, and as they stood at the start: later ones were appended."""
     parties = record.get("parties") or []
     return [canonical.dumps(parties[:count]) for count in range(len(parties), -1, -1)]
-
-
-def key_lines(invite: bytes) -> bytes:
-    """The SDES lines of a message, joined by LF (FORMATS §4)."""
-    lines = invite.replace(b"\r\n", b"\n").split(b"\n")
-    return b"\n".join(line for line in lines if line.startswith(b"a=crypto:"))
 
 
 def _config(config: Mapping[str, ConfigPart], beats: bytes) -> bytes:

@@ -23,7 +23,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from memcon.record.segment import decode_block
+from memcon.record.segment import KIND_WIRE, decode_block
 from memcon.release.timeline import NS
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def _in_order(segment: OpenSegment) -> list[tuple[int, int, bytes]]:
     keyed: list[tuple[int, int, int, int, bytes]] = []
     latest: dict[int, int] = {}
     for raw in segment.blocks:
+        if raw.kind == KIND_WIRE:
+            continue  # hashes of what stands, opened, in another block
         block = decode_block(raw.data)
         for since, packet in zip(block.arrivals, block.packets, strict=True):
             latest[raw.stream] = max(latest.get(raw.stream, 0), since)

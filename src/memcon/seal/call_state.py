@@ -15,10 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from memcon.record import call, canonical, hashing, segment
 from memcon.record.config import hash_root
 from memcon.record.hashing import ZERO32, sha256
-from memcon.record.segment import KIND_RTCP, KIND_RTP, NS
+from memcon.record.segment import KIND_RTCP, KIND_RTP, KIND_WIRE, NS
 from memcon.seal.second import SecondSealer
+from memcon.seal.unlock import WIRE_HANDLE, WIRE_STREAM
 from memcon.seal.waiting import Closing
 from memcon.store import durable
+from memcon.wire import sdes
+from memcon.wire.sdes import conceal
+from memcon.wire.srtp import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,6 +88,11 @@ class Call:
         self.directory = directory
         self.streams: dict[int, Stream] = {}
         self.handles: dict[int, Stream] = {}
+        self.guards: dict[int, Guard] = {}
+        """By stream number: what opens the packets of a stream that is SRTP, or was."""
+        self._key_lines: dict[int, str] = {}
+        self._told_refused: dict[int, int] = {}
+        self._invite, self._invite_keys = conceal(facts.invite)
         self.table: list[dict[str, canonical.Json]] = []
         self.parties = facts.parties
         self.oddities = list(facts.oddities)
@@ -134,6 +143,44 @@ class Call:
             stream = self.streams[number] = self._places.new(number, kind, self.facts.mono, reports)
             self._in_order = [self.streams[n] for n in sorted(self.streams)]
         self.handles[handle] = stream
+        if facts.key_line:
+            self._secure(facts, number, handle, port)
+        elif facts.port:  # a line that is switched off may still bring packets under the old key
+            self._key_lines.pop(number, None)
+        self._describe(facts, number, kind, port)
+
+    def _secure(self, facts: StreamFacts, number: int, handle: int, port: int) -> None:
+        """The stream is SRTP, under this key from now on: beside it stands what comes on the wire."""
+        if self._key_lines.get(number) != facts.key_line:
+            line = sdes.parse(facts.key_line)
+            if number in self.guards:
+                self.guards[number].rekey(line)
+            else:
+                self.guards[number] = Guard(line)
+            self._key_lines[number] = facts.key_line
+        wire = number | WIRE_STREAM
+        if wire not in self.streams:
+            self.streams[wire] = self._places.new(wire, KIND_WIRE, self.facts.mono)
+            self._in_order = [self.streams[n] for n in sorted(self.streams)]
+        self.handles[handle | WIRE_HANDLE] = self.streams[wire]
+        self._describe(facts, wire, KIND_WIRE, port)
+
+    def lock(self, number: int) -> Guard | None:
+        """What opens the packets of a stream now; None for one that is not SRTP, or is no more."""
+        return self.guards.get(number) if number in self._key_lines else None
+
+    def refused(self) -> list[tuple[int, int]]:
+        """(stream, count) of the packets that no key has opened since this was asked last."""
+        found = []
+        for number, guard in self.guards.items():
+            new = guard.refused - self._told_refused.get(number, 0)
+            if new:
+                self._told_refused[number] = guard.refused
+                found.append((number, new))
+        return found
+
+    def _describe(self, facts: StreamFacts, number: int, kind: int, port: int) -> None:
+        """Add the stream to the table, if what it says is new."""
         entry = facts.entry(len(self.table), number, kind, port)
         last = next((e for e in reversed(self.table) if e["stream"] == number), None)
         if last is not None and {**last, "entry": 0} == {**entry, "entry": 0}:
@@ -343,8 +390,8 @@ class Call:
             wraps=sha256(custody.wraps),
             parties=self._opening(call.OPENING_PARTIES, canonical.dumps(facts.parties)),
             source_ids=self._opening(call.OPENING_SOURCE_IDS, canonical.dumps(facts.source_ids)),
-            invite=self._opening(call.OPENING_INVITE, facts.invite),
-            key_lines=self._opening(call.OPENING_KEY_LINES, facts.key_lines),
+            invite=self._opening(call.OPENING_INVITE, self._invite),
+            key_lines=self._opening(call.OPENING_KEY_LINES, b"\n".join(self._invite_keys)),
         )
 
     def _last(self, ending: Ending) -> call.Last:
@@ -354,7 +401,7 @@ class Call:
             cause=ending.cause,
             who=ending.who,
             call_root=hash_root(self._hashes),
-            bye=self._opening(call.OPENING_BYE, ending.message),
+            bye=self._opening(call.OPENING_BYE, conceal(ending.message)[0]),
             end_wall=ending.wall,
             duration=ending.duration,
         )
@@ -367,6 +414,7 @@ class Call:
         counts = [
             [c.stream, c.received, c.expected, c.kernel_drops, c.duplicates, c.reordered]
             for c in self._counts
+            if c.kind != KIND_WIRE
         ]
         return [len(self._hashes), counts]
 

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from memcon.errors import FormatError
 from memcon.record import canonical
 from memcon.record.call import CAUSES, WHO
+from memcon.seal.unlock import WIRE_HANDLE, WIRE_STREAM
+from memcon.wire import sdes
 
 if TYPE_CHECKING:
     from memcon.record.journal import Control
 
 U32 = (1 << 32) - 1
 U64 = (1 << 63) - 1
-MAX_STREAM = 0xFFFE
+MAX_STREAM = WIRE_STREAM - 2
+MAX_HANDLE = WIRE_HANDLE - 1
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 
@@ -80,16 +83,20 @@ class StreamFacts:
     rtcp_handle: int | None
     port: int
     facts: dict[str, canonical.Json]
+    key_line: str = ""
 
     def entry(self, number: int, stream: int, kind: int, port: int) -> dict[str, canonical.Json]:
         """The stream table entry (FORMATS §8)."""
         keys = ("label", "mline", "codecs", "direction", "participant")
         shown = {key: self.facts.get(key) for key in keys}
-        return {"entry": number, "stream": stream, "kind": kind, "port": port, **shown}
+        entry = {"entry": number, "stream": stream, "kind": kind, "port": port, **shown}
+        if self.key_line:
+            entry["crypto"] = sdes.parse(self.key_line).suite.name
+        return entry
 
     def public(self) -> dict[str, canonical.Json]:
-        """As the feed shows it: without the handles."""
-        return {k: v for k, v in self.facts.items() if k not in ("handle", "rtcp_handle")}
+        """As the feed shows it: without the handles and without the key."""
+        return {k: v for k, v in self.facts.items() if k not in ("handle", "rtcp_handle", "key_line")}
 
 
 def read_streams(value: list[Any]) -> tuple[StreamFacts, ...]:
@@ -104,8 +111,12 @@ def _stream(item: canonical.Json, what: str) -> StreamFacts:
     number = f.number("stream", MAX_STREAM)
     if number % 2:
         raise f.fail("stream", "is odd: RTP streams have even numbers")
-    rtcp = None if item.get("rtcp_handle") is None else f.number("rtcp_handle")
-    return StreamFacts(number, f.number("handle"), rtcp, f.number("port", 0xFFFF, 0), item)
+    rtcp = None if item.get("rtcp_handle") is None else f.number("rtcp_handle", MAX_HANDLE)
+    key_line = f.text("key_line", "")
+    if key_line:
+        sdes.parse(key_line)
+    port = f.number("port", 0xFFFF, 0)
+    return StreamFacts(number, f.number("handle", MAX_HANDLE), rtcp, port, item, key_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +139,6 @@ class CallFacts:
     invite: bytes
     new_sockets: bool = False
     """Of a `carry` record: whether its sockets had to be bound again, so that their counters began anew."""
-
-    @property
-    def key_lines(self) -> bytes:
-        """The SDES lines of the INVITE's SDP, joined by LF."""
-        lines = self.invite.replace(b"\r\n", b"\n").split(b"\n")
-        return b"\n".join(line for line in lines if line.startswith(b"a=crypto:"))
 
 
 def read_call(control: Control) -> CallFacts:

@@ -13,6 +13,7 @@ from memcon.seal.call_state import CAUSE_FAILED, CUSTODIANS, WHO_RECORDER, WRAPS
 from memcon.seal.keys import read_secret
 from memcon.store import durable
 from memcon.store.journal_reader import Finding
+from memcon.wire.sdes import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,10 +119,30 @@ class Desk:
     def _tell(
         self, call: Call, since: int, wall: int, facts: dict[str, canonical.Json], raw: bytes = b""
     ) -> None:
+        # Keys are an event of their own, so that a message can be shown without them.
+        shown, keys = conceal(raw)
+        self._tell_one(call, since, wall, facts, shown)
+        if keys:
+            self._tell_one(call, since, wall, {"type": "keys", "lines": len(keys)}, b"\n".join(keys))
+
+    def _tell_one(
+        self, call: Call, since: int, wall: int, facts: dict[str, canonical.Json], raw: bytes
+    ) -> None:
         event = call.add_event(since, wall, facts, raw)
         self._feed.tell(
             "event", number=call.number, n=event.number, since=event.since, wall=wall, facts=facts
         )
+
+    def tell_refused(self, wall: int, mono: int) -> None:
+        """Declare the SRTP packets that no key has opened, of all calls."""
+        for call in self.open.values():
+            if call.guards and call.ending is None:
+                self._tell_refused(call, wall, mono - call.facts.mono)
+
+    def _tell_refused(self, call: Call, wall: int, since: int) -> None:
+        for stream, count in call.refused():
+            facts: dict[str, canonical.Json] = {"type": "loss", "stream": stream, "layer": "srtp"}
+            self._tell(call, since, wall, {**facts, "count": count})
 
     def _new_call(self, facts: controls.CallFacts) -> Call | None:
         if facts.key in self._keys:
@@ -197,6 +218,11 @@ class Desk:
             self._handles[handle] = call
             if self._segmenter is not None:
                 self._segmenter.follow(handle, stream)
+                guard = call.lock(stream.number)
+                if guard is not None:
+                    self._segmenter.locks.set(handle, guard)
+                else:
+                    self._segmenter.locks.forget(handle)
 
     def _sip(self, call: Call, control: Control) -> None:
         f = controls.Fields(control.facts, "sip record")
@@ -248,6 +274,7 @@ class Desk:
 
     def end(self, call: Call, ending: Ending) -> None:
         """End a call: the event, its last segments; its streams take no more packets."""
+        self._tell_refused(call, ending.wall, ending.duration)
         facts = {"type": "end", "cause": ending.cause, "who": ending.who}
         self._tell(call, ending.duration, ending.wall, facts)
         call.end(ending, self._waiting)

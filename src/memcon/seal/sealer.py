@@ -68,6 +68,7 @@ MAX_CALLS = 60_000
 """Calls in one slot; more wait for a lane. The machine's ports end long before."""
 FAR_NS = 3600 * NS
 """Times in a record that lie further from the journal's ticks are not believed."""
+DECLARE_NS = 10 * NS
 GAP_NS = 7 * 24 * 3600 * NS
 
 
@@ -322,6 +323,7 @@ class Sealer:
         instance.mono = tick.mono
         if last is not None and abs((tick.wall - tick.mono) - (last.wall - last.mono)) > STEP_NS:
             instance.stepped = True
+        self._declare(instance.tick, tick)
         instance.tick = tick
         self._settle_before(instance)
         offset = tick.mono - tick.wall
@@ -351,6 +353,11 @@ class Sealer:
             return range(0)
         first = max(self._sequencer.last.slot + 1, self._since // period)
         return range(first, instance.started // period)
+
+    def _declare(self, before: journal.Tick | None, tick: journal.Tick) -> None:
+        """Every ten seconds, by what the journal says and not by when it is read."""
+        if before is not None and before.watermark // DECLARE_NS < tick.watermark // DECLARE_NS:
+            self._desk.tell_refused(tick.wall, tick.mono)
 
     def _known_until(self, wall: int) -> list[SlotRecord]:
         """The slots that the log holds already and that ended by `wall`."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memcon.record.segment import BLOCK_NS, KIND_RTCP, KIND_RTP
+from memcon.record.segment import BLOCK_NS, KIND_RTCP, KIND_RTP, KIND_WIRE
+from memcon.seal.unlock import Locks
 from memcon.seal.waiting import TAKEN, Runs
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Segmenter:
         self._streams = streams
         self._waiting = waiting
         self._ids: dict[int, int] = {}
+        self.locks = Locks()
         self.watermark_mono = 0
         """Every packet that arrived before it has been read: blocks that end by then are closed."""
         self.strangers: set[int] = set()
@@ -54,12 +56,14 @@ class Segmenter:
         for handle in handles:
             if handle is not None:
                 self._ids[handle] = TAKEN
+                self.locks.forget(handle)
 
     def feed(self, media: Media) -> None:
         """Put each packet of a sweep into the block of its arrival, or the open one where that is closed.
 
         `memcon.record.journal` has checked that the lengths add up to the packets.
         """
+        media = self.locks.open(media)
         count = media.count
         if not count:
             return
@@ -175,6 +179,8 @@ class _Packets:
             account.run(int(head["ssrc"]), int(head["sequence"]), count)
             return
         account.received += count
+        if stream.kind == KIND_WIRE:
+            return
         for i in range(start, start + count):
             if stream.kind == KIND_RTCP:
                 stream.reports.rtcp(self._bytes(i))

@@ -14,6 +14,7 @@ from memcon.record import call as calls
 from memcon.record import opened
 from memcon.record.beat import Beat, wrap_slot_root
 from memcon.record.call import FLAG_CLOCK_STEP, FLAG_LATE, FLAG_RECOVERED, CallLeaf, PlacedLeaf
+from memcon.record.segment import KIND_RTCP, KIND_RTP, KIND_WIRE
 from memcon.record.slottree import DEPTH, root_from_path
 from memcon.tlog.merkle import leaf_hash, verify_inclusion
 from memcon.verify.beats import BeatCheck
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from memcon.tlog.checkpoint import Checkpoint
     from memcon.verify.container import Buffer
     from memcon.verify.findings import Report
+
+_KINDS = {KIND_RTP: "RTP", KIND_RTCP: "RTCP", KIND_WIRE: "SRTP as it came"}
 
 
 @dataclass(slots=True)
@@ -283,7 +286,7 @@ def _facts(report: Report, call: Call) -> None:
     streams: list[dict[str, Any]] = [
         {
             "stream": s.stream,
-            "kind": "RTP" if s.kind == 1 else "RTCP",
+            "kind": _KINDS.get(s.kind, str(s.kind)),
             "received": s.received,
             "expected": s.expected,
             "kernel drops": s.kernel_drops,

@@ -19,8 +19,9 @@ from memcon.record.segment import (
     BLOCK_MAGIC,
     BLOCK_NS,
     BLOCKS_A_SEGMENT,
-    KIND_RTCP,
     KIND_RTP,
+    KIND_WIRE,
+    KINDS,
     NS,
     segment_hash,
 )
@@ -237,12 +238,13 @@ def _checked(
 ) -> int:
     """What every block must fulfil, once its fields are read."""
     magic, segment, stream, position, kind, _, least, greatest, zero = head
-    if magic != BLOCK_MAGIC or zero or kind not in (KIND_RTP, KIND_RTCP):
+    if magic != BLOCK_MAGIC or zero or kind not in KINDS:
         result.note(("media-block", "has no head of a block", second, here[0]))
     if (segment, stream, position, kind) != (second, *here) or here[1] >= BLOCKS_A_SEGMENT:
         text = f"says second {segment}, stream {stream}, position {position}, kind {kind}"
         result.note(("media-block", text, second, here[0]))
-    result.packets += len(arrivals)
+    if kind != KIND_WIRE:  # there they are counted that could be opened
+        result.packets += len(arrivals)
     begin = second * NS + here[1] * BLOCK_NS
     if max(arrivals) >= begin + BLOCK_NS:
         text = f"in the block at {here[1] * 200} ms"

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Protocol
 
 from memcon.errors import FormatError
-from memcon.wire import multipart, sdp, session_timer, vendors
+from memcon.wire import multipart, sdes, sdp, session_timer, vendors
 from memcon.wire.dialog import (
     Action,
     CallEvent,
@@ -97,7 +97,17 @@ def read_content(message: Message) -> Content:
     metadata = bodies.metadata.content() if bodies.metadata else None
     oddities = (*message.oddities, *bodies.oddities)
     headers = vendors.recording_of(message) if metadata is None else None
-    return Content(sdp.parse(raw) if bodies.sdp else None, raw, metadata, oddities, headers)
+    description = sdp.parse(raw) if bodies.sdp else None
+    if description is not None and not _keys_can_be_kept_apart(message, description):
+        oddities += ("keys in an encoded body are not taken",)
+        description = description.without_keys()
+    return Content(description, raw, metadata, oddities, headers)
+
+
+def _keys_can_be_kept_apart(message: Message, description: sdp.Sdp) -> bool:
+    """Whether every key line of the description stands in the message as text, where it can be blanked."""
+    lines = sum(len(media.crypto) for media in description.media)
+    return not lines or len(sdes.conceal(message.raw)[1]) >= lines
 
 
 class Calls:
@@ -110,7 +120,9 @@ class Calls:
         new_id: Callable[[], str],
         config: ServerConfig,
         receipt: Callable[[Call], Iterable[tuple[str, str]]] | None,
+        new_key: Callable[[int], bytes] | None = None,
     ) -> None:
+        self._new_key = new_key
         self._layer = layer
         self._ports = ports
         self._new_id = new_id
@@ -180,6 +192,7 @@ class Calls:
         held.ports = {m.index: m.port for m in ours.media if m.port}
         if content.description is not None:
             held.set_streams(content.description, held.ports)
+            held.restore_lines(content.description, ours)
             held.change(offer=content.raw, answer=response.body)
         else:
             held.restore_offer(response.body)
@@ -220,6 +233,7 @@ class Calls:
             remote_cseq=message.cseq,
             sdp_session=NTP_OFFSET + self._layer.now // 1_000_000_000,
             address=self._config.media_address or transport.local[0],
+            new_key=self._new_key,
         )
         held.take_target(message)
         if message.from_.tag is None:

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
-from memcon.wire import sdp, siprec
+from memcon.wire import sdes, sdp, siprec
 from memcon.wire.address import parse_address
 from memcon.wire.events import (
     Call,
@@ -108,6 +108,14 @@ class Unacked:
     offer: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OwnLine:
+    """The a=crypto that an m-line was answered with, and the offered one it answers."""
+
+    offered: str
+    text: str
+
+
 @dataclass(slots=True)
 class Dialog:
     """The mutable side of a call; `call` is the value shown to the owner."""
@@ -129,6 +137,8 @@ class Dialog:
     unacked: dict[int, Unacked] = field(default_factory=dict)
     sent_labels: frozenset[str] = frozenset()
     timer: SessionTimer | None = None
+    new_key: Callable[[int], bytes] | None = field(default=None, repr=False)
+    own_lines: dict[int, OwnLine] = field(default_factory=dict, repr=False)
 
     @property
     def open(self) -> bool:
@@ -197,13 +207,13 @@ class Dialog:
 
         Sets `call.answer` and the streams. Inside a call a new line without a port is refused alone.
         """
-        wanted = [m.index for m in offer.media if _acceptable(m)]
+        wanted = [m.index for m in offer.media if self._acceptable(m)]
         new = [index for index in wanted if index not in self.ports]
         oddities = list(offer.oddities)
         oddities += [
             f"m-line {m.index + 1} ({m.protocol}) cannot be recorded"
             for m in offer.media
-            if m.port and not _acceptable(m)
+            if m.port and m.index not in wanted
         ]
         if new:
             ports = allocate(len(new))
@@ -212,7 +222,12 @@ class Dialog:
             if ports is None:
                 oddities.append(f"no port for {len(new)} new m-lines")
             self.ports.update(zip(new, ports or (), strict=False))
-        lines = [sdp.Accept(self.ports.get(m.index, 0) if m.index in wanted else 0) for m in offer.media]
+        lines = [
+            sdp.Accept(self.ports.get(m.index, 0), self._own_crypto(m))
+            if m.index in wanted
+            else sdp.Accept(0)
+            for m in offer.media
+        ]
         self.set_streams(offer, {m.index: line.port for m, line in zip(offer.media, lines, strict=True)})
         self.change(
             offer=raw,
@@ -224,6 +239,34 @@ class Dialog:
         )
         self.note(oddities)
         return True
+
+    def _acceptable(self, media: sdp.Media) -> bool:
+        if media.protocol in sdp.RTP_SRTP:
+            keyed = self.new_key is not None and sdes.choose(media.crypto) is not None
+            return bool(media.port) and keyed
+        return bool(media.port) and media.protocol in sdp.RTP_PLAIN
+
+    def _accept(self, media: sdp.Media) -> sdp.Accept:
+        return sdp.Accept(self.ports.get(media.index, 0), self._own_crypto(media))
+
+    def _own_crypto(self, media: sdp.Media) -> tuple[str, ...]:
+        """Our a=crypto for an SRTP line: for the same offer the same, so that a refresh changes none."""
+        chosen = sdes.choose(media.crypto) if media.protocol in sdp.RTP_SRTP else None
+        if chosen is None or self.new_key is None:
+            return ()
+        offered, line = chosen
+        own = self.own_lines.get(media.index)
+        if own is None or own.offered != offered:
+            text = sdes.answer(line, self.new_key(line.suite.key + line.suite.salt))
+            own = self.own_lines[media.index] = OwnLine(offered, text)
+        return (own.text,)
+
+    def restore_lines(self, theirs: sdp.Sdp, ours: sdp.Sdp) -> None:
+        """Take up again the keys that SRTP lines were answered with."""
+        for offered, answered in zip(theirs.media, ours.media, strict=False):
+            chosen = sdes.choose(offered.crypto) if offered.protocol in sdp.RTP_SRTP else None
+            if chosen is not None and answered.crypto:
+                self.own_lines[offered.index] = OwnLine(chosen[0], answered.crypto[0])
 
     def make_offer(self, count: int, allocate: Callable[[int], Sequence[int] | None]) -> bool:
         """Offer `count` receive-only lines, or again those the call has; False if no port is left."""
@@ -252,7 +295,10 @@ class Dialog:
         """Our last answer as an offer: the same lines, all open to receive again."""
         offer = sdp.parse(self.call.offer)
         open_again = [dataclasses.replace(m, direction="sendonly", address="") for m in offer.media]
-        lines = [sdp.Accept(stream.port) for stream in self.call.streams]
+        own = self.own_lines
+        lines = [
+            sdp.Accept(s.port, (own[s.index].text,) if s.index in own else ()) for s in self.call.streams
+        ]
         return sdp.answer(
             dataclasses.replace(offer, media=tuple(open_again)),
             lines,
@@ -299,6 +345,7 @@ class Dialog:
                     media.rtcp_port,
                     media.crypto,
                     media.ptime,
+                    _key_line(media) if port else "",
                 )
             )
         self.change(streams=tuple(streams))
@@ -334,8 +381,9 @@ class Dialog:
         self.change(streams=tuple(streams))
 
 
-def _acceptable(media: sdp.Media) -> bool:
-    return bool(media.port) and media.protocol in sdp.RTP_PLAIN
+def _key_line(media: sdp.Media) -> str:
+    chosen = sdes.choose(media.crypto) if media.protocol in sdp.RTP_SRTP else None
+    return chosen[0] if chosen else ""
 
 
 def _blank(index: int, port: int) -> CallStream:

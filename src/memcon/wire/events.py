@@ -64,8 +64,10 @@ class CallStream:
     remote: tuple[str, int] = ("", 0)
     rtcp_mux: bool = False
     rtcp_port: int | None = None
-    crypto: tuple[str, ...] = ()
+    crypto: tuple[str, ...] = field(default=(), repr=False)
     ptime: int | None = None
+    key_line: str = field(default="", repr=False)
+    """Of an SRTP line: the a=crypto value that was accepted, whose keys the peer sends under."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Nothing of a peer's description is lost: each media section keeps its lines, and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from memcon.errors import FormatError
@@ -25,7 +25,7 @@ MAX_LINES = 4096
 
 RTP_PLAIN = ("RTP/AVP", "RTP/AVPF")
 RTP_SRTP = ("RTP/SAVP", "RTP/SAVPF")
-"""SRTP keyed by a=crypto (RFC 4568): answered only when the caller gives a crypto line."""
+"""SRTP keyed by a=crypto (RFC 4568): accepted with a line that we can work with, and a key of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ class Sdp:
     media: tuple[Media, ...]
     lines: tuple[str, ...]
     oddities: tuple[str, ...] = ()
+
+    def without_keys(self) -> Sdp:
+        """The description as if it named no key."""
+        return replace(self, media=tuple(replace(media, crypto=()) for media in self.media))
 
 
 @dataclass(slots=True)

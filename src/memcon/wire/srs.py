@@ -53,7 +53,8 @@ class RecordingServer:
     """All calls of one recorder. Every method returns what to do, in order.
 
     `new_id` gives unguessable tokens for tags and branches; `receipt` gives header fields for the
-    200 to a new call; `now_ns` is a clock that never steps.
+    200 to a new call; `new_key` gives so many random bytes for our side of an SRTP line, without it SRTP is
+    refused; `now_ns` is a clock that never steps.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class RecordingServer:
         *,
         config: ServerConfig | None = None,
         receipt: Callable[[Call], Iterable[tuple[str, str]]] | None = None,
+        new_key: Callable[[int], bytes] | None = None,
     ) -> None:
         self._new_id = new_id
         self._layer = TransactionLayer(new_id)
-        self._calls = Calls(self._layer, ports, new_id, config or ServerConfig(), receipt)
+        self._calls = Calls(self._layer, ports, new_id, config or ServerConfig(), receipt, new_key)
 
     # --- what the owner calls ---
 
