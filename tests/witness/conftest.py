@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.witness.kit import Served
+from tests.witness.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,3 +16,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
     served = Served(tmp_path)
     yield served
     served.ledger.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()

@@ -23,6 +23,7 @@ COMMANDS = {
     "was-it-on": "Say whether a recorder was attested at a time, and by what evidence",
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",
+    "silence": "Prove that a log was silent, and check such a proof",
     "witness": "Cosign logs, keep mirrors of them, and certify their silence",
     "user": "Add and remove people who may use the console; make login links",
     "selftest": "See whether memcon works on this machine",

@@ -69,6 +69,16 @@ CODES: dict[str, Code] = {
     "note-form": Code(WARNING, "A cosigned note cannot be read, or is not what it is named.", "FORMATS §15"),
     "note-missing": Code(WARNING, "A cosigned note is named and not served.", "FORMATS §15"),
     "evidence-shrunk": Code(WARNING, "A file that only grows has become shorter.", "FORMATS §15"),
+    "silence-form": Code(
+        ERROR, "A silence certificate or conflict cannot be read, or contradicts itself.", "FORMATS §16, §17"
+    ),
+    "silence-signature": Code(
+        ERROR, "A signature in a silence certificate or conflict does not hold.", "FORMATS §16, §17"
+    ),
+    "silence-blocking": Code(
+        ERROR, "Those who say that the log was silent are too few for your policy.", "FORMATS §16"
+    ),
+    "log-withheld": Code(ERROR, "The log had grown, and a smaller one was served.", "FORMATS §17"),
     # public leaves and statements
     "beat-form": Code(ERROR, "A public leaf cannot be read.", "FORMATS §2"),
     "beat-index": Code(ERROR, "A leaf's index is not its place in the log.", "FORMATS §2"),

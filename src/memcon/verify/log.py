@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
+from memcon.record import evidence
 from memcon.record.beat import SIZE as BEAT
 from memcon.tlog.merkle import HASH_SIZE, Frontier, leaf_hash, root
 from memcon.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle, level_size, tiles_between
@@ -184,8 +185,17 @@ class LogCheck:
         known = {tile.path for tile in tiles_between(0, self._extent)} | {"checkpoint"}
         known |= {f"statement/{digest.hex()}" for digest in self._beats.named}
         for path in self._source.paths():
-            if path not in known:
+            if evidence.is_evidence(path):
+                self._evidence(path)
+            elif path not in known:
                 self._other(path)
+
+    def _evidence(self, path: str) -> None:
+        """What lies beside the tiles is judged elsewhere, by a policy; here only what its name promises."""
+        promised = evidence.hash_in(path)
+        if promised is not None and sha256(self._source.fetch(path) or b"").digest() != promised:
+            code = "note-form" if path.startswith("note/") else "silence-form"
+            self._report.add(code, path, "does not have the hash that it is named by")
 
     def _other(self, path: str) -> None:
         statement = _STATEMENT.fullmatch(path)

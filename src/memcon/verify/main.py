@@ -1,4 +1,4 @@
-"""The command line: `memcon-verify [log|call|object|slots] TARGET`, `memcon-verify was-it-on …`.
+"""The command line: `memcon-verify [log|call|object|slots|silence] TARGET`, `memcon-verify was-it-on …`.
 
 Exit codes: 0 nothing found; 1 findings; 2 wrong usage, or the target cannot be read; 3 nothing
 found, but with a limit that the report names (no key was given).
@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING
 
 from memcon import __version__
 from memcon.errors import MemconError, UsageError
+from memcon.record.evidence import CONFLICT_HEADER
+from memcon.record.silence import HEADER
+from memcon.tlog.policy import Policy
 from memcon.verify import ask_main
 from memcon.verify.bundle import verify_bundle
 from memcon.verify.findings import EXIT_UNREADABLE
 from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
+from memcon.verify.silence import verify_silence
 from memcon.verify.slots import verify_slots
 from memcon.verify.vault import verify_object
 from memcon.verify.words import plain, to_text
@@ -30,15 +34,15 @@ if TYPE_CHECKING:
 
     from memcon.verify.findings import Report
 
-KINDS = ("log", "call", "object", "slots")
-_MAX_SMALL = 1 << 20
+KINDS = ("log", "call", "object", "slots", "silence")
+_MAX_SMALL = 1 << 22
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments; docs/VERIFYING.md shows them in use."""
     p = argparse.ArgumentParser(
         prog="memcon-verify",
-        description="Check a log, a call's bundle, a vault object or slot records of memcon, offline.",
+        description="Check a log, a bundle, a vault object, slot records or a silence certificate, offline.",
         epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit. "
         "memcon-verify was-it-on LOG FROM [TO] says whether a recorder was attested: see its own --help.",
     )
@@ -47,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="[KIND] TARGET",
-        help="KIND is log, call, object or slots; without it, it is told from TARGET: a bundle, "
-        "a directory, or the http(s) address of a log",
+        help="KIND is log, call, object, slots or silence; without it, it is told from TARGET: a bundle, "
+        "a silence certificate, a directory, or the http(s) address of a log",
     )
     p.add_argument(
         "--key", action="append", default=[], metavar="VKEY", help="a key of the log that you trust"
@@ -103,6 +107,10 @@ def _verify(args: argparse.Namespace) -> Report:
         raise UsageError(f"KIND is one of {', '.join(KINDS)}, then one TARGET")
     target = args.what[-1]
     kind = args.what[0] if len(args.what) == 2 else guess(target)
+    if kind == "silence":
+        if args.policy is None:
+            raise UsageError("whose word counts is for you to say: give --policy")
+        return verify_silence(_small(Path(target)), Policy.parse(_small(args.policy)), target)
     trusted = trust(args.key, None if args.policy is None else _small(args.policy))
     progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
     kept = [(str(path), _small(path)) for path in args.seen]
@@ -129,7 +137,16 @@ def guess(target: str) -> str:
     path = Path(target)
     if path.is_dir():
         return "object" if (path / "0=ocfl_object_1.1").exists() else "log"
-    return "call"
+    return "silence" if _begins(path) in (HEADER, CONFLICT_HEADER) else "call"
+
+
+def _begins(path: Path) -> str:
+    """The first line, if it is a short one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(32).partition(b"\n")[0].decode("utf-8", "replace")
+    except OSError:  # said where it is read
+        return ""
 
 
 def _small(path: Path) -> bytes:
