@@ -8,28 +8,54 @@ import socket
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from memcon.cli.common import load_config, out, reports_errors
 from memcon.cli.user import link_url, users_of
 from memcon.clock import SystemClock
+from memcon.errors import MachineError
+from memcon.service.chaos import run_chaos, say_outcome
 from memcon.service.config import template
 from memcon.service.demo import free_port, free_sip_port, run_demo
 from memcon.service.setup import init_home
 from memcon.service.supervisor import only_one
 from memcon.store.paths import Home
 
+if TYPE_CHECKING:
+    from memcon.service.config import Config
+
 USER = "demo"
+
+
+def _chaos(home: Home, config: Config, calls: int) -> None:
+    """Raises MachineError where anything is lost that is not declared, or does not verify."""
+    console = out()
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    outcome = run_chaos(home, config, SystemClock(), say, calls=calls)
+    say_outcome(outcome, say)
+    if not outcome.good:
+        raise MachineError("something was lost that nothing declares", cure="The lines above say what")
 
 
 @click.command("demo")
 @click.option("--once", is_flag=True, help="Stop when it is shown, instead of leaving the console running")
 @click.option("--home", "where", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Keep what it makes there [default: a temporary directory]")  # fmt: skip
+@click.option("--chaos", is_flag=True, help="Kill each of its processes in turn, in the middle of calls")
+@click.option("--calls", type=click.IntRange(1, 200), default=5, show_default=True, metavar="N",
+              help="With --chaos: how many calls")  # fmt: skip
 @reports_errors
-def command(once: bool, where: Path | None) -> None:
-    """Place a real call and watch it being recorded, sealed, checked and played."""
+def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
+    """Place a real call and watch it being recorded, sealed, checked and played.
+
+    With --chaos: watch what it costs to kill the recorder's processes, how it is declared, and that
+    everything verifies.
+    """
     console = out()
     clock = SystemClock()
     root = where.expanduser().absolute() if where else Path(tempfile.mkdtemp(prefix="memcon-demo-"))
@@ -47,6 +73,9 @@ def command(once: bool, where: Path | None) -> None:
             users_of(home).add(USER, "operator")
             console.print(f"Made a recorder in {root}, one beat a second.")
         config = load_config(home)
+        if chaos:
+            _chaos(home, config, calls)
+            return
         done = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: done.set())
         with only_one(home):

@@ -78,6 +78,12 @@ class Outcome:
     findings: list[str] = field(default_factory=list)
     lost_calls: int = 0
 
+    @property
+    def good(self) -> bool:
+        """Whether every missing packet is declared, every call is there, and everything verifies."""
+        undeclared = sum(loss.undeclared for loss in self.losses)
+        return not (undeclared or self.findings or self.lost_calls)
+
 
 class Serving:
     """`memcon serve` of a home in a process of its own; its words go to `serve.log` in the home."""

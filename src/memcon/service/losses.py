@@ -49,9 +49,13 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class CallLoss:
-    """One call: packets `sent` and `kept` (each sequence number once), kernel drops, gaps, takeovers."""
+    """One call: packets `sent` and `kept` (each sequence number once), kernel drops, gaps, takeovers.
+
+    `started` is its start, wall ns.
+    """
 
     number: int
+    started: int
     sent: int
     kept: int
     dropped: int
@@ -78,6 +82,7 @@ def loss_of(call: OpenCall, sent: CallSent) -> CallLoss:
     gaps = tuple(gap for stream, found in arrivals.items() for gap in _gaps(stream, found))
     return CallLoss(
         call.number,
+        call.first().start_wall,
         sum(stream.sent for stream in sent.streams),
         kept,
         sum(count.kernel_drops for count in last.streams if count.kind == KIND_RTP),
