@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from memcon.accounts.bodies import FIELDS, complete
 from memcon.accounts.checks import check
-from memcon.accounts.intake import Reading, read_source
+from memcon.accounts.intake import read_source
 from memcon.accounts.reading import read_dossier
 from memcon.accounts.summary import line_of
 from memcon.errors import MemconError, UsageError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memcon.accounts.model import Dossier, Source
+    from memcon.accounts.readings import Reading
     from memcon.catalogue.dossiers import DossierIndex
     from memcon.store.dossiers import DossierStore, Kept
 

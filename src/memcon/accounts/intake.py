@@ -8,39 +8,64 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
+from memcon.accounts import archives, pdf, web
+from memcon.accounts.readings import Reading, decode_text
 from memcon.errors import UsageError
 
 MOST_BYTES = 64 << 20
 _HEADER = {"side": "publisher", "licence": "licence", "note": "note", "language": "language"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One source out of what was taken in. `text` None: none could be read; `remarks` say why."""
-
-    data: bytes
-    media_type: str
-    text: str | None
-    reader: str
-    remarks: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
 def read_source(data: bytes, name: str, media_type: str = "") -> list[Reading]:
-    """Everything the bytes hold. UsageError for what is empty or too large to be a source."""
+    """Everything the bytes hold: a web archive or a feed gives several. UsageError for what is empty or too
+    large to be a source; whatever cannot be read is kept with a remark."""
     if not data:
         raise UsageError("the source is empty")
     if len(data) > MOST_BYTES:
         raise UsageError(f"the source has {len(data):,} bytes; at most {MOST_BYTES:,} are taken in")
-    if b"\x00" in data[:4096] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        kind = media_type or "application/octet-stream"
-        return [Reading(data, kind, None, "", ("No text could be read from it",))]
-    text, remarks = decode_text(data)
-    facts, body = headed(text)
-    return [Reading(data, media_type or "text/plain", body, "text/1", remarks, facts)]
+    kind = (media_type or sniff(data, name)).partition(";")[0].strip().lower()
+    if kind == "application/warc":
+        return archives.read_warc(data, _read_one)
+    if kind in ("application/rss+xml", "application/atom+xml"):
+        return [_of_feed(data, kind), *archives.read_feed(data)]
+    return [_read_one(data, kind)]
+
+
+def _read_one(data: bytes, kind: str) -> Reading:
+    if kind in ("text/html", "application/xhtml+xml"):
+        return web.read_html(data, kind)
+    if kind == "application/pdf":
+        return pdf.read_pdf(data)
+    if kind.startswith(("text/", "application/json")) or kind == "":
+        text, remarks = decode_text(data)
+        facts, body = headed(text)
+        return Reading(data, kind or "text/plain", body, "text/1", remarks, facts)
+    return Reading(data, kind, None, "", (f"No text could be read from it: {kind}",))
+
+
+def _of_feed(data: bytes, kind: str) -> Reading:
+    return Reading(data, kind, None, "", ("A feed: its items are sources of their own",))
+
+
+def sniff(data: bytes, name: str) -> str:
+    """What bytes look like, then what their name says."""
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"warc/") or data[:2] == b"\x1f\x8b":
+        return "application/warc"
+    if head.startswith(b"%pdf-"):
+        return "application/pdf"
+    if b"<rss" in head or b"<rdf:rdf" in head:
+        return "application/rss+xml"
+    if b"<feed" in head and b"atom" in head:
+        return "application/atom+xml"
+    if head.startswith((b"<!doctype html", b"<html")) or b"<body" in head or b"<head" in head:
+        return "text/html"
+    if name.lower().endswith((".html", ".htm", ".xhtml")):
+        return "text/html"
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "application/octet-stream" if b"\x00" in data[:4096] and not marked else "text/plain"
 
 
 def headed(text: str) -> tuple[dict[str, Any], str]:
@@ -82,24 +107,3 @@ def completeness_of(said: object) -> str:
         if words.startswith(begins):
             return name
     return "unknown"
-
-
-def decode_text(data: bytes) -> tuple[str, tuple[str, ...]]:
-    """Bytes as text, line ends as LF; a remark where the encoding had to be guessed."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return _plain(data.decode(encoding, "replace")), ()
-    try:
-        return _plain(data.decode("utf-8")), ()
-    except UnicodeDecodeError:
-        pass
-    text = data.decode("cp1252", "replace")
-    return _plain(text), ("Not UTF-8; read as Windows-1252",)
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\ufffd")

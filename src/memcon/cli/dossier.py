@@ -13,6 +13,7 @@ import click
 from rich.table import Table
 
 from memcon.accounts.bodies import CHANNELS, COMPLETENESS, FIELDS
+from memcon.accounts.exports import FORMATS
 from memcon.catalogue.catalogue import Catalogue
 from memcon.catalogue.dossiers import DossierQuery
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
@@ -263,6 +264,22 @@ def described(dossier: Dossier) -> list[str]:
     ]
     lines += [f"  claim {c.n}: {c.text}" for c in dossier.claims.values()]
     return lines
+
+
+@command.command("export")
+@click.argument("dossier")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="jsonld", show_default=True)
+@home_option
+@json_option
+@reports_errors
+def export(home: Home, dossier: str, kind: str, as_json: bool) -> None:
+    """Write a dossier's claims for other programs to standard output."""
+    with desk_of(home) as desk:
+        text = FORMATS[kind][2](desk.read(dossier))
+    if as_json:
+        emit({"dossier": dossier, "format": kind, "content": text})
+        return
+    click.echo(text, nl=not text.endswith("\n"))
 
 
 @command.command("verify")

@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": "Compare what the two sides said of a call, topic by topic",
     "events": "Keep what came before and after a call, and import event files",
     "coincidence": "Ask whether what followed a call was a coincidence",
+    "claims": "Show the claims of a dossier as chains: origins, steps, withdrawals",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
     "was-it-on": "Say whether a recorder was attested at a time, and by what evidence",
