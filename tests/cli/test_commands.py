@@ -138,6 +138,44 @@ def test_status_of_a_stopped_recorder_is_not_recording(tmp_path: Path) -> None:
     assert json.loads(status.stdout)["log_size"] == 1
 
 
+def test_status_says_what_somebody_has_to_do_something_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    new_home(tmp_path / "h")
+    home = Home(tmp_path / "h")
+    home.run.mkdir(exist_ok=True)
+    home.status("capture").write_text('{"trouble": "no space left", "journal_full": true}')
+    home.status("seal").write_text('{"locked": [3, 5], "trouble": null}')
+    home.status("office").write_text('{"troubles": ["vault: read-only"]}')
+    assert said(run("status", "--json", home=home))["alarms"] == [
+        "capture: no space left",
+        "office: vault: read-only",
+        "capture: the journal takes no more audio: what is lost of it is counted and declared",
+        "seal: 2 calls wait for a custodian since a reboot (3, 5): memcon unlock",
+    ]
+    assert "Alarm: capture: no space left" in run("status", home=home).output
+
+
+def test_unlock_gives_keys_back_and_names_what_stays_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    new_home(tmp_path / "h")
+    home = Home(tmp_path / "h")
+    home.journal.mkdir()
+    home.journal_wraps(bytes(16)).write_text("[]")
+    assert said(run("unlock", "--json", home=home)) == {
+        "journals": [],
+        "calls": [],
+        "locked": [f"journal {'00' * 16}"],
+    }
+    assert "needs another custodian" in run("unlock", home=home).output
+    assert home.unlocked.exists()
+    home.local_custodian.unlink()
+    assert run("unlock", home=home).exit_code == 2
+
+
 def test_users_come_and_go(tmp_path: Path) -> None:
     home, _ = copy(tmp_path / "h")
     assert "Nobody yet." in run("user", "list", home=home).output

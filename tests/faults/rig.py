@@ -182,6 +182,12 @@ class Rig:
         os.kill(before, signal.SIGKILL)
         wait(lambda: self.pids().get(role, before) != before, 30)
 
+    def memcon(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`memcon ARGUMENTS` for this home."""
+        return subprocess.run(
+            [MEMCON, *arguments, "--home", str(self.home.root)], capture_output=True, text=True, check=False
+        )
+
     def said(self, event: str) -> int:
         """How often the log has this event."""
         lines = (self.root / "serve.log").read_bytes().splitlines()

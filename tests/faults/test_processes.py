@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
 import threading
 import time
 from functools import partial
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults.hostile import media_ports, rtp_storm, sip_storm, tcp_storm
 from tests.faults.rig import long_form, rig
+from tests.running import wait
 
 from memcon.capture.media_loop import MAX_SOURCES
 
@@ -64,3 +67,35 @@ def test_storms_beside_a_call_harm_no_packet_of_it(tmp_path: Path, monkeypatch: 
             record: Any = recorder.archive().record(number)
             sources = [e["facts"] for e in record["events"] if e["facts"]["type"] == "source"]
             assert len([f for f in sources if f["stream"] == 0]) <= MAX_SOURCES
+
+
+@long_form
+def test_a_reboot_that_takes_the_keys_declares_and_recovers_what_was_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded custodian gives the keys back; without it calls are held until `memcon unlock`."""
+    with rig(tmp_path, monkeypatch) as recorder:
+        recorder.serve()
+        recorder.call(6, count=3)
+        time.sleep(3)
+        recorder.kill_all()
+        shutil.rmtree(tmp_path / "run")
+        away = tmp_path / "away.key"
+        recorder.home.local_custodian.rename(away)
+        recorder.serve()
+        wait(lambda: recorder.said("calls wait for a custodian"), 30)
+        assert sorted(recorder.status("seal")["locked"]) == [1, 2, 3]
+        status = json.loads(recorder.memcon("status", "--json").stdout)
+        assert "wait for a custodian" in status["alarms"][0]
+        told = json.loads(recorder.memcon("unlock", "--key", str(away), "--json").stdout)
+        assert (len(told["journals"]), told["calls"], told["locked"]) == (1, [1, 2, 3], [])
+        away.rename(recorder.home.local_custodian)
+        recorder.kept(3)
+        recorder.stop()
+        wrong = recorder.findings()
+        assert not wrong, "\n".join(wrong)
+        for number in (1, 2, 3):
+            record: Any = recorder.archive().record(number)
+            assert record["cause"] == 6
+            assert sum(s["received"] for s in record["totals"] if s["kind"] == 1) >= 2 * 50 * 2
+            assert recorder.archive().verify_call(number).ok

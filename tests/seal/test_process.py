@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from tests.seal.reading import read_call
 
 from memcon.errors import FormatError, LocalError, MachineError
 from memcon.seal import process
+from memcon.seal.held import ask_again, unlock
 from memcon.seal.notes import submit_note
 from memcon.seal.process import run_seal
 from memcon.seal.sealer import Sealer
@@ -117,6 +119,29 @@ def test_told_to_stop_while_the_disk_refuses_it_gives_up(
     with pytest.raises(MachineError, match="no space left"):
         run_seal(world.home, stop)
     assert json.loads(world.home.status("seal").read_bytes())["trouble"] == "no space left"
+
+
+def test_a_custodian_who_unlocks_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = world.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.talk((10,), 5)
+    world.run(capture.frames).close()
+    world.home.local_custodian.unlink()
+    shutil.rmtree(world.home.run)
+    stop, lines = threading.Event(), Lines()
+    thread = threading.Thread(target=run_seal, args=(world.home, stop, world.clock, lines))
+    thread.start()
+    wait(lambda: lines.said)
+    assert lines.said[0][0] == "calls wait for a custodian"
+    assert lines.said[0][1]["calls"] == (1,)
+    unlock(world.home, world.seed)
+    ask_again(world.home)
+    wait(lambda: len(lines.said) == 2)
+    assert lines.said[1][0] == "no call waits for a custodian any more"
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 def test_without_its_slot_records_a_log_is_not_continued(world: World) -> None:

@@ -32,6 +32,7 @@ def read_status(home: Home, now: int) -> dict[str, Any]:
         running = bool(value) and now - int(value.get("wall", 0)) < stale
         processes[role] = {"running": running, **value}
     return {
+        "alarms": alarms(processes),
         "origin": config.origin,
         "recording": all(processes[role]["running"] for role in roles) and bool(config.sip_listen),
         "log_size": LogStore(home.log).checkpoint().size,
@@ -55,6 +56,21 @@ def witness_lines(said: dict[str, Any]) -> list[str]:
     return lines
 
 
+def alarms(said: dict[str, Any]) -> list[str]:
+    """What somebody has to do something about, a sentence each."""
+    found = [f"{role}: {said[role]['trouble']}" for role in ("capture", "seal") if said[role].get("trouble")]
+    found += [f"office: {text}" for text in said["office"].get("troubles", [])]
+    if said["capture"].get("journal_full"):
+        found.append("capture: the journal takes no more audio: what is lost of it is counted and declared")
+    locked = said["seal"].get("locked", [])
+    if locked:
+        names = ", ".join(str(number) for number in locked[:10])
+        found.append(
+            f"seal: {len(locked)} calls wait for a custodian since a reboot ({names}): memcon unlock"
+        )
+    return found
+
+
 @click.command("status")
 @home_option
 @json_option
@@ -71,6 +87,8 @@ def command(home: Home, as_json: bool) -> None:
         for role, said in status["processes"].items():
             when = utc(int(said["wall"])) if "wall" in said else "never"
             console.print(f"  {role}: {'running' if said['running'] else 'not running'}, last word {when}")
+        for alarm in status["alarms"]:
+            console.print(f"  Alarm: {alarm}", markup=False)
         capture = status["processes"]["capture"]
         if capture["running"]:
             console.print(f"  {capture['calls']:,} calls, {capture['streams']:,} sockets")

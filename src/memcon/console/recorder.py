@@ -93,6 +93,11 @@ def _capture(said: dict[str, Any]) -> str:
 def _seal(said: dict[str, Any]) -> str:
     leaf, calls = _whole(said.get("index")) or 0, _whole(said.get("open")) or 0
     text = f"last leaf {number(leaf)}, {count(calls, 'call')} open"
+    if said.get("trouble"):
+        return f"makes no beat now. Trouble: {text_of(said.get('trouble'))}"
+    locked = said.get("locked")
+    if isinstance(locked, list) and locked:
+        text += f". {count(len(locked), 'call')} waiting for a custodian to unlock since a reboot"
     findings = said.get("findings")
     odd = [one for one in findings if isinstance(one, dict)] if isinstance(findings, list) else []
     if odd:

@@ -46,7 +46,7 @@ class Desk:
         self._findings = findings
         self._streams = streams
         self._waiting = waiting
-        self._custodians, self._custodians_bytes = custody.load_custodians(home.custodians)
+        self.custodians, self._custodians_bytes = custody.load_custodians(home.custodians)
         self.open: dict[int, Call] = {}
         self.next_call = known.last.next_call if known.last else 1
         self._keys: dict[str, Call | None] = {}
@@ -309,7 +309,7 @@ class Desk:
         directory = self._directory(number)
         durable.remove_tree(directory)
         key = custody.new_call_key(self._home, number)
-        wraps = custody.wrap(key, facts.handle, self._custodians)
+        wraps = custody.wrap(key, facts.handle, self.custodians)
         durable.make_dirs(directory)
         durable.write_file(directory / WRAPS, wraps)
         durable.write_file(directory / CUSTODIANS, self._custodians_bytes)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from memcon.store import durable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from memcon.record.beat import Beat
     from memcon.record.canonical import Json
+    from memcon.record.slottree import NoteLeaf
+    from memcon.seal.call_state import Call
     from memcon.store.paths import Home
 
 
@@ -26,6 +31,31 @@ class Feed:
 
     def tell(self, t: str, **keys: Json) -> None:
         self._lines.append(json.dumps({"t": t, **keys}, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+    def notes(self, placed: Iterable[NoteLeaf]) -> None:
+        """NOTEs that stand in the log now."""
+        for note in placed:
+            self.tell(
+                "note",
+                hash=note.object_hash.hex(),
+                number=note.number,
+                type=note.type,
+                slot=note.slot,
+                index=note.index,
+            )
+
+    def beat(self, made: Beat, wall: int, published: int, calls: Iterable[Call]) -> None:
+        """A beat that stands in the log now, and how far the open calls had come."""
+        self.tell(
+            "beat",
+            index=made.index,
+            slot=made.slot,
+            state=int(made.state),
+            flags=made.flags,
+            wall=wall,
+            published=published,
+            open={str(c.number): c.progress() for c in calls if c.has_leaf},
+        )
 
     def flush(self) -> None:
         if self._lines:

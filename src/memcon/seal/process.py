@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
+from memcon.seal.held import asked_again
 from memcon.seal.sealer import Sealer
 from memcon.store.durable import write_file
 
@@ -61,6 +62,7 @@ class _Seal:
         self._said = 0
         self._asked: int | None = None
         self._failures = 0
+        self._held: tuple[int, ...] = ()
 
     def run(self) -> None:
         while True:
@@ -71,10 +73,15 @@ class _Seal:
                 if self._over():
                     raise
             else:
-                return
+                if self._stop.is_set():
+                    return
 
     def _seal(self) -> None:
-        """Seal until told to stop. Raises MachineError where the disk refuses."""
+        """Seal until told to stop, or a custodian has unlocked something: then a new sealer takes it up.
+
+        Raises MachineError where the disk refuses.
+        """
+        asked_again(self._home)  # this one sees all that is unlocked by now
         sealer = Sealer(self._home, self._clock, witnessed=self._witnessed)
         try:
             sealer.say()
@@ -84,13 +91,24 @@ class _Seal:
                 self._say_alive()
                 if sealer.last_beat.index > first:
                     self._well()
+                self._tell_held(sealer.held_calls)
                 if self._stop.is_set():
                     if self._over() or not did:
                         return
                 elif not did:
+                    if asked_again(self._home):
+                        return
                     self._stop.wait(IDLE_SECONDS)
         finally:
             sealer.close()
+
+    def _tell_held(self, held: tuple[int, ...]) -> None:
+        if held != self._held and self._log is not None:
+            if held:
+                self._log.error("calls wait for a custodian", calls=held, cure="memcon unlock")
+            else:
+                self._log.info("no call waits for a custodian any more")
+        self._held = held
 
     def _over(self) -> bool:
         """Whether it was told to stop so long ago that the rest has to wait for the next start."""

@@ -44,6 +44,8 @@ class JournalFiles:
         """Remove files without open calls, up to the one being read; the newest of all stays."""
         for position, instance in enumerate(self._reader.instances):
             last = position == len(self._reader.instances) - 1
+            if instance.key is None:
+                continue  # a custodian may unlock it yet
             for number in sorted(instance.files):
                 file = (instance.instance, number)
                 newest = last and number == max(instance.files)
@@ -52,3 +54,4 @@ class JournalFiles:
                 durable.remove_file(instance.files.pop(number))
                 del self._calls[file]
             durable.remove_file(self._home.journal_key(instance.instance))
+            durable.remove_file(self._home.journal_wraps(instance.instance))

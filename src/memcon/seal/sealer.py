@@ -43,6 +43,7 @@ from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER, close_segments
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
 from memcon.seal.freshness import Freshness
+from memcon.seal.held import Held, unlock_here
 from memcon.seal.keys import load_keys
 from memcon.seal.notes import NoteQueue
 from memcon.seal.retention import JournalFiles
@@ -105,6 +106,7 @@ class Sealer:
         self._clock = clock
         self._keys = load_keys(home.keys)
         durable.make_dirs(home.run)
+        unlock_here(home)
         self.findings: list[Finding] = []
         self.feed = Feed(home)
         self._sequencer = Sequencer(home, self._keys, clock)
@@ -115,6 +117,7 @@ class Sealer:
         since = min((i.started for i in self._reader.instances), default=clock.wall_ns())
         size = self._sequencer.next_index
         self._known = self._sequencer.slots.load(size, since)
+        self._held = Held(home, self._known.open)
         last = self._known.last
         self._notes = NoteQueue(home, last.next_note if last else 1)
         self._drop_before(since)
@@ -173,10 +176,16 @@ class Sealer:
     def open_calls(self) -> int:
         return len(self._desk.open)
 
+    @property
+    def held_calls(self) -> tuple[int, ...]:
+        """Calls that wait for a custodian, once all journals have been read."""
+        return self._held.numbers
+
     def _read_one(self) -> bool:
         frame = self._reader.read()
         if frame is None:
             self._reader.scan()
+            self._held.keep_wraps(self._reader.instances, self._desk.custodians)
             frame = self._reader.read()
         if frame is not None:
             self.feed_frame(frame)
@@ -184,6 +193,7 @@ class Sealer:
         if self._reader.current is not None and self._reader.superseded:
             self._instance_over()
             return True
+        self._held.certain = True
         return False
 
     def _instance_over(self) -> None:
@@ -281,6 +291,7 @@ class Sealer:
             return
         opened = self._desk.control(kind, control)
         if opened is not None:
+            self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)
             heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
 
@@ -458,14 +469,15 @@ class Sealer:
         here = self._in_slot(slot_end, final=final)
         leaves: dict[int, bytes] = {0: b""}
         leaves |= {c.lane: b"" for c in here if c.has_leaf}
+        leaves |= self._held.leaves(slot, index, flags)
         for opened in here:
             if not opened.has_leaf:
                 opened.lane = free_lane(self._keys.structure, opened.facts.handle, leaves)
                 self._sealed_calls = opened.number + 1
             own = flags | (call.FLAG_RECOVERED if opened.recovered else 0)
             leaves[opened.lane] = opened.make_leaf(slot, index, own, slot_end, frozen=frozen, final=final)
-        notes = self._place_notes(slot, index, leaves)
-        slot_leaf = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, len(here), len(notes))
+        notes, calls = self._place_notes(slot, index, leaves), len(here) + len(self._held)
+        slot_leaf = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, calls, len(notes))
         leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
         fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
@@ -482,8 +494,8 @@ class Sealer:
         if instance is not None:
             instance.troubled = instance.trouble
         self._notes.sealed()
-        self._tell_notes(notes)
-        self._tell_beat(published.beat, published.made, published.published)
+        self.feed.notes(notes)
+        self.feed.beat(published.beat, published.made, published.published, self._desk.open.values())
         self.timings = [*self.timings[-999:], published.elapsed]
         for opened in here:
             salt, path = published.tree.salt(opened.lane), published.tree.path(opened.lane)
@@ -505,17 +517,6 @@ class Sealer:
             leaves[lane] = note.encode()
             placed.append(note)
         return placed
-
-    def _tell_notes(self, notes: list[NoteLeaf]) -> None:
-        for note in notes:
-            self.feed.tell(
-                "note",
-                hash=note.object_hash.hex(),
-                number=note.number,
-                type=note.type,
-                slot=note.slot,
-                index=note.index,
-            )
 
     def _settle(self, here: list[Call]) -> None:
         """After the checkpoint stands: work files, and the calls that are over."""
@@ -568,18 +569,6 @@ class Sealer:
 
     # ------------------------------------------------------------------ telling
 
-    def _tell_beat(self, made: beat.Beat, wall: int, published: int) -> None:
-        self.feed.tell(
-            "beat",
-            index=made.index,
-            slot=made.slot,
-            state=int(made.state),
-            flags=made.flags,
-            wall=wall,
-            published=published,
-            open={str(c.number): c.progress() for c in self._desk.open.values() if c.has_leaf},
-        )
-
     def say(self) -> None:
         """Write `seal.json`: what this process says of itself, for the office and for people."""
         last = self._sequencer.last
@@ -592,6 +581,7 @@ class Sealer:
             "state": int(last.state),
             "instance": last.instance.hex(),
             "open": len(self._desk.open),
+            "locked": list(self.held_calls),
             "next_call": self._desk.next_call,
             "next_note": self._notes.next,
             "publish_ns": self.timings[-1] if self.timings else None,

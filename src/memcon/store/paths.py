@@ -143,6 +143,10 @@ class Home:
         """The key of one instance's journal files, 32 bytes."""
         return self.run / f"journal-{instance.hex()}.key"
 
+    def journal_wraps(self, instance: bytes) -> Path:
+        """That key wrapped to the custodians: what a reboot leaves of it."""
+        return self.journal / f"{instance.hex()}.wraps.json"
+
     def journal_file(self, instance: bytes, number: int, folder: Path | None = None) -> Path:
         return (folder or self.journal) / f"{instance.hex()}-{number:08d}.mcj"
 
@@ -159,6 +163,11 @@ class Home:
     def newest_note(self) -> Path:
         """Word of the newest quorum-cosigned note, for the next beat."""
         return self.run / "newest-note.json"
+
+    @property
+    def unlocked(self) -> Path:
+        """Stands while the sealing process has not seen yet that keys have come."""
+        return self.run / "unlocked"
 
     def status(self, process: str) -> Path:
         """What `capture`, `seal`, `office` or `witness` last said of itself, JSON."""
