@@ -96,8 +96,10 @@ class Recorder:
         return target.read_bytes()
 
 
-def start(directory: Path, *, period: int = 1) -> tuple[Recorder, subprocess.Popen[str]]:
-    """Make a home and serve it; returns when it says that it records."""
+def start(
+    directory: Path, *, period: int = 1, configure: Callable[[str], str] | None = None
+) -> tuple[Recorder, subprocess.Popen[str]]:
+    """Make a home, change its memcon.toml, and serve it; returns when it says that it records."""
     ports = free_port()
     first = 20_000 + ports % 100 * 400
     recorder = Recorder(directory / "home", directory / "run", ports, (first, first + 399))
@@ -106,6 +108,9 @@ def start(directory: Path, *, period: int = 1) -> tuple[Recorder, subprocess.Pop
         "--console-port", str(free_port()), "--media-ports", f"{first}-{first + 399}",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
+    if configure is not None:
+        toml = recorder.home / "memcon.toml"
+        toml.write_text(configure(toml.read_text()))
     said = directory / "serve.txt"
     with said.open("w") as output:
         process = subprocess.Popen(

@@ -23,6 +23,8 @@ from memcon.errors import UsageError
 from memcon.record.call import CAUSES, WHO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from memcon.store.paths import Home
 
 
@@ -95,7 +97,7 @@ def describe(call: CallDetail) -> list[str]:
         counts = f"{s.received:,} packets, {lost:,} lost, {s.duplicates:,} twice, {s.reordered:,} reordered"
         lines.append(f"  stream {s.label or s.stream}: {codecs}; {counts}")
     lines += [
-        f"  {clock_text(e.since)}  {e.facts.get('type')}" for e in call.events if e.facts.get("type") != "sip"
+        f"  {clock_text(e.since)}  {_happened(e.facts)}" for e in call.events if e.facts.get("type") != "sip"
     ]
     if call.beats:
         lines.append(f"  beats {call.beats[0].index} to {call.beats[-1].index} of the log")
@@ -104,3 +106,11 @@ def describe(call: CallDetail) -> list[str]:
     if row.cause is not None:
         lines.append(f"  ended by {WHO.get(row.who or 0)}: {CAUSES.get(row.cause)}")
     return lines
+
+
+def _happened(facts: Mapping[str, Any]) -> str:
+    kind = str(facts.get("type"))
+    if kind != "loss":
+        return kind
+    what = "not opened, kept as they came" if facts.get("layer") == "srtp" else f"lost ({facts.get('layer')})"
+    return f"stream {facts.get('stream')}: {facts.get('count')} packets {what}"
