@@ -279,6 +279,30 @@ def test_narrow_codecs_of_the_library_decode_whole_frames() -> None:
     assert make_decoder(codec_for(4)) is None
 
 
+def test_a_talk_spurt_of_g729_may_end_in_a_description_of_silence() -> None:
+    """Annex B: two bytes behind the last frame, or alone; they cost the speech before them nothing."""
+    decoder = make_decoder(codec_for(18))
+    assert decoder is not None
+    speech = bytes([0xD0]) + bytes(9)
+    assert len(decoder.decode(speech + b"\x12\x34")) == 80
+    assert len(decoder.decode(b"\x12\x34")) == 0
+    with pytest.raises(ValueError, match="g729"):
+        decoder.decode(speech + b"\x12\x34\x56")
+
+
+def test_g729_carries_sound(tmp_path: Path) -> None:
+    """No encoder is at hand; but frames of speech parameters must make sound, frame by frame, and stay in
+    their place."""
+    frames = [bytes((37 * n + 11 * i) & 255 for i in range(10)) for n in range(100)]
+    entries = [entry(0, 0, codecs=[{"pt": 18, "name": "G729", "rate": 8000, "channels": 1}])]
+    media = [(n * 20 * MS, rtp(n, 160 * n, frames[2 * n] + frames[2 * n + 1], pt=18)) for n in range(50)]
+    audio = heard(tmp_path, media, entries)
+    samples = audio.channels[0].samples
+    assert audio.notes == ()
+    assert samples[: 50 * 160].any()
+    assert not samples[51 * 160 :].any()
+
+
 def test_resampling_keeps_the_first_sample_first() -> None:
     impulse = np.zeros(8000, np.int16)
     impulse[4000] = 20_000

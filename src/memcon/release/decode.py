@@ -58,11 +58,16 @@ class LinearDecoder:
 
 
 class LibraryDecoder:
-    """A codec of FFmpeg. Its state runs on over lost packets, as a receiver's would without concealment."""
+    """A codec of FFmpeg. Its state runs on over lost packets, as a receiver's would without concealment.
 
-    def __init__(self, name: str, rate: int, frame: int | None = None) -> None:
+    `frame` is the size in bytes at which a payload is cut, `pause` that of a frame at its end that
+    describes silence, of which no sound is made.
+    """
+
+    def __init__(self, name: str, rate: int, frame: int | None = None, pause: int | None = None) -> None:
         self.rate = rate
         self._frame = frame
+        self._pause = pause
         codec = av.CodecContext.create(name, "r")
         if not isinstance(codec, AudioCodecContext):
             raise LocalError(f"{name} is no audio codec of this FFmpeg")
@@ -72,6 +77,8 @@ class LibraryDecoder:
 
     def decode(self, payload: bytes) -> Samples:
         size = self._frame or max(len(payload), 1)
+        if self._pause is not None and len(payload) % size == self._pause:
+            payload = payload[: -self._pause]
         try:
             frames = [
                 frame
@@ -101,11 +108,11 @@ def _mono(data: Samples) -> Samples:
     return mean
 
 
-_LIBRARY: dict[str, tuple[str, int, int | None]] = {
-    "G722": ("g722", 16_000, None),
-    "OPUS": ("opus", 48_000, None),
-    "G729": ("g729", 8_000, 10),
-    "GSM": ("gsm", 8_000, 33),
+_LIBRARY: dict[str, tuple[str, int, int | None, int | None]] = {
+    "G722": ("g722", 16_000, None, None),
+    "OPUS": ("opus", 48_000, None, None),
+    "G729": ("g729", 8_000, 10, 2),  # Annex B ends a talk spurt with 2 bytes (RFC 3551 §4.5.6)
+    "GSM": ("gsm", 8_000, 33, None),
 }
 
 
