@@ -306,3 +306,12 @@ def test_published_tiles(tlog_data: Path) -> None:
     for size in range(1, 16):
         for path, data in TileWriter().append(entries[:size])[1].items():
             assert (log / path).read_bytes() == data
+
+
+def test_the_root_of_an_older_size(big_log: dict[str, bytes]) -> None:
+    reader = TileReader(big_log.get, LOG_SIZE)
+    for size in (0, 1, 255, 256, 257, 65_537, LOG_SIZE):
+        assert reader.root_at(size) == merkle.root(LEAVES[:size])
+    for wrong in (-1, LOG_SIZE + 1):
+        with pytest.raises(ProofError):
+            reader.root_at(wrong)

@@ -159,6 +159,12 @@ class TileReader:
         """The root over all leaves, from the widest subtrees the tiles hold."""
         return root_of(self.size, self._subtree)
 
+    def root_at(self, size: int) -> bytes:
+        """The root over the first `size` leaves; raises `ProofError` if there are not so many."""
+        if not 0 <= size <= self.size:
+            raise ProofError("root", f"no {size} leaves in a tree of {self.size}", where="size")
+        return root_of(size, self._subtree)
+
     def leaf_hash(self, index: int) -> bytes:
         """The hash of one leaf, from its level 0 tile; raises `ProofError` if there is no such leaf."""
         if not 0 <= index < self.size:

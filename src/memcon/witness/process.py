@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import threading
 from typing import TYPE_CHECKING
 
-from memcon.errors import UsageError
+from memcon.errors import MemconError, UsageError
+from memcon.record.evidence import Conflict
+from memcon.tlog.checkpoint import Checkpoint
+from memcon.verify.sources import open_source
+from memcon.witness.archive import Archive
+from memcon.witness.client import WitnessClient
 from memcon.witness.core import Witness
+from memcon.witness.keys import QuickVerifier
 from memcon.witness.ledger import Ledger
+from memcon.witness.mirror import Mirror
+from memcon.witness.notify import Notifier
 from memcon.witness.server import App, make_server, serve
+from memcon.witness.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from memcon.clock import Clock
+    from memcon.tlog.note import Note, Signature
+    from memcon.tlog.policy import Policy
     from memcon.witness.settings import Settings
+    from memcon.witness.watch import Tell
+
+STOP_SECONDS = 5
 
 
 def about(settings: Settings) -> str:
@@ -45,12 +60,109 @@ def only_one(home: Path) -> Iterator[None]:
 
 def _run(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
     cosigner, policy = settings.cosigner(), settings.policy()
-    ledger = Ledger(settings.ledger, {(key.name, key.key_id) for key in cosigner.vkeys})
-    witness = Witness(cosigner, [log.key for log in policy.logs], clock, ledger.latest)
+    own = {(key.name, key.key_id) for key in cosigner.vkeys}
+    ledger = Ledger(settings.ledger, own)
+    witness = Witness(
+        cosigner, [log.key for log in policy.logs], clock, ledger.latest, conflict=_keep_conflict(settings)
+    )
     app = App(witness, ledger, mirror=settings.mirrors if settings.mirror else None, about=about(settings))
     where = f"{settings.host}:{settings.port}"
+    keepers = [] if not settings.mirror else _keepers(settings, policy, clock, ledger, say)
     say(f"Witness {settings.name} on http://{where}/ for {', '.join(witness.origins)}")
+    stop = threading.Event()
+    threads = [threading.Thread(target=keeper.run, args=(stop,), daemon=True) for keeper in keepers]
+    for thread in threads:
+        thread.start()
     try:
         serve(make_server(app, settings.host, settings.port), where)
     finally:
+        stop.set()
+        for thread in threads:
+            thread.join(STOP_SECONDS)
         ledger.close()
+
+
+def _keep_conflict(settings: Settings) -> Callable[[Note, Note], object]:
+    """Two signed histories of one size are evidence, kept whether the log is mirrored or not."""
+
+    def keep(seen: Note, refused: Note) -> None:
+        origin = Checkpoint.parse(seen.text).origin
+        Archive(settings.mirror_of(origin)).add_conflict(Conflict("fork", seen, refused))
+
+    return keep
+
+
+class Keeper:
+    """One thread for one log: its mirror and its watch, again and again."""
+
+    def __init__(self, mirror: Mirror, watch: Watch | None, say: Callable[[str], None]) -> None:
+        self._mirror = mirror
+        self._watch = watch
+        self._say = say
+        self._said: list[str] = []
+
+    def step(self) -> None:
+        """Mirror what is new, look whether the beats go on; what goes wrong is said once."""
+        try:
+            self._mirror.step()
+            if self._watch is not None:
+                self._watch.step()
+            troubles = self._mirror.troubles
+        except MemconError as error:
+            troubles = [*self._mirror.troubles, str(error)]
+        for text in troubles:
+            if text not in self._said:
+                self._say(f"{self._mirror.origin}: {text}")
+        self._said = troubles
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._mirror.look_seconds):
+            self.step()
+
+
+def _keepers(
+    settings: Settings, policy: Policy, clock: Clock, ledger: Ledger, say: Callable[[str], None]
+) -> list[Keeper]:
+    notifier = Notifier(settings.notify)
+
+    def tell(subject: str, event: Mapping[str, object]) -> None:
+        say(str(event["text"]))
+        for problem in notifier.send(subject, event):
+            say(problem)
+
+    addresses = {log.key.name: log.url for log in policy.logs if log.url is not None}
+    return [
+        _keeper(settings, policy, clock, ledger, origin, url, say, tell) for origin, url in addresses.items()
+    ]
+
+
+def _keeper(
+    settings: Settings,
+    policy: Policy,
+    clock: Clock,
+    ledger: Ledger,
+    origin: str,
+    url: str,
+    say: Callable[[str], None],
+    tell: Tell,
+) -> Keeper:
+    def own(text: bytes) -> tuple[Signature, ...]:
+        seen = ledger.latest.get(origin)
+        return seen.own if seen is not None and seen.text == text else ()
+
+    def size() -> int:
+        seen = ledger.latest.get(origin)
+        return seen.checkpoint.size if seen is not None else 0
+
+    mine = {str(key) for key in settings.cosigner().vkeys}
+    others = [
+        WitnessClient(w.url, [QuickVerifier(w.key)])
+        for w in {w.url: w for w in policy.witnesses if str(w.key) not in mine}.values()
+        if w.url is not None
+    ]
+    root = settings.mirror_of(origin)
+    mirror = Mirror(root, origin, open_source(url), policy, clock, own=own, others=others)
+    watch = None
+    if policy.quorum is not None:
+        watch = Watch(mirror, policy, clock, seen=size, tell=tell, name=settings.name)
+    return Keeper(mirror, watch, say)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from memcon.errors import FormatError, UsageError
 from memcon.store.durable import make_dirs, write_file
 from memcon.tlog.policy import Policy
+from memcon.tlog.witness import monitoring_path
 from memcon.witness.keys import create_keys, load_cosigner, quicken
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Settings:
     @property
     def mirrors(self) -> Path:
         return self.home / "mirror"
+
+    def mirror_of(self, origin: str) -> Path:
+        """The directory of one log's mirror, named as its checkpoint is asked for."""
+        return self.mirrors / monitoring_path(origin).partition("/")[0]
 
     def cosigner(self) -> Cosigner:
         return load_cosigner(self.keys, self.name)

@@ -1,0 +1,156 @@
+"""The watch over a mirrored log: when its beats stop, certificates are made, published and told.
+
+    due(s) = end of slot s + G, for the first slot s without a leaf
+
+    quiet  -> silent    the clock is past due(s), neither the log nor this witness has seen more leaves,
+                        and the last leaf is not in state off: a certificate is made and told, once
+    silent -> silent    another certificate from time to time, so that the newest covers nearly all
+    silent -> quiet     a leaf has come: the end is told, once
+
+The slots just before the end need no certificate: the recorder has its last checkpoint cosigned anew
+before it goes on, and that note says the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memcon.clock import NS, utc
+from memcon.errors import FormatError
+from memcon.record import beat, statement
+from memcon.record.statement import Genesis
+from memcon.store.tiles import LogStore
+from memcon.verify.sources import Directory
+from memcon.witness.archive import Archive
+from memcon.witness.prove import prove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from memcon.clock import Clock
+    from memcon.record.beat import Beat
+    from memcon.tlog.policy import Policy
+    from memcon.witness.mirror import Mirror
+    from memcon.witness.prove import Proved
+
+    Tell = Callable[[str, Mapping[str, object]], object]
+
+MOST_APART_NS = 3600 * NS
+UNPROVED_TRIES = 3
+"""Attempts without a certificate after which people are told all the same."""
+
+
+@dataclass(slots=True)
+class Incident:
+    """A silence: its first slot's start, the slot before it, when the next certificate is due (wall ns)."""
+
+    since: int
+    last: int
+    next: int
+    tries: int = 0
+    told: bool = False
+    certificates: int = 0
+
+
+class Watch:
+    """Watches one mirror. `seen` gives the size this witness has cosigned last."""
+
+    def __init__(
+        self, mirror: Mirror, policy: Policy, clock: Clock, *, seen: Callable[[], int], tell: Tell, name: str
+    ) -> None:
+        self._mirror = mirror
+        self._policy = policy
+        self._clock = clock
+        self._seen = seen
+        self._tell = tell
+        self._name = name
+        self._genesis: Genesis | None = None
+        self._at: tuple[int, Beat] | None = None
+        self.incident: Incident | None = None
+
+    def step(self) -> None:
+        """Look once. Raises MemconError where a certificate could not be tried; it is tried again."""
+        last = self._last()
+        if last is None or self._genesis is None:
+            return
+        period = self._genesis.period_ms * 1_000_000
+        now = self._clock.wall_ns()
+        if self.incident is not None and last.slot > self.incident.last:
+            self._end(last, period)
+        due = (last.slot + 2 + self._genesis.g) * period + NS  # cosignatures are dated in whole seconds
+        if last.state is beat.State.OFF or now < due or self._seen() > self._mirror.size:
+            return
+        if self.incident is None:
+            self.incident = Incident((last.slot + 1) * period, last.slot, now)
+        if now >= self.incident.next:
+            self._certify(self.incident, now, period)
+
+    def _last(self) -> Beat | None:
+        """The mirror's last leaf; None for an empty mirror and for logs that are not memcon's."""
+        size = self._mirror.size
+        if not size:
+            return None
+        if self._at is None or self._at[0] != size:
+            store = LogStore(self._mirror.root)
+            try:
+                if self._genesis is None:
+                    self._genesis = self._begun(store)
+                self._at = size, beat.decode(next(store.entries(size - 1, size)))
+            except FormatError:
+                return None
+        return self._at[1]
+
+    def _begun(self, store: LogStore) -> Genesis:
+        first = beat.decode(next(store.entries(0, 1)))
+        said = statement.decode(store.fetch(f"statement/{first.statement.hex()}") or b"")
+        if not isinstance(said, Genesis):
+            raise FormatError("log", "does not begin with a genesis statement")
+        return said
+
+    def _certify(self, incident: Incident, now: int, period: int) -> None:
+        incident.next = now + max(period, min((now - incident.since) // 10, MOST_APART_NS))
+        incident.tries += 1
+        proved = prove(Directory(self._mirror.root), self._policy)
+        archive = Archive(self._mirror.root)
+        for conflict in proved.conflicts:
+            if conflict.kind == "fork" or self._mirror.reachable:  # a site that is away withholds nothing
+                archive.add_conflict(conflict)
+                self._say("conflict", incident, f"The log {proved.origin} shows witnesses different things.")
+        path = None
+        if proved.certificate is not None and proved.time is not None:
+            path = f"silence/{archive.add_certificate(proved.certificate, proved.size, proved.time).hex()}"
+            incident.certificates += 1
+        if not incident.told and (path or incident.tries >= UNPROVED_TRIES):
+            incident.told = True
+            self._begin(incident, proved, path)
+
+    def _begin(self, incident: Incident, proved: Proved, path: str | None) -> None:
+        since = utc(incident.since)
+        text = (
+            f"The log {proved.origin} has been silent since {since}: no beat beyond leaf {proved.size - 1}."
+        )
+        if path is None:
+            why = "; ".join(f"{url}: {problem}" for url, problem in proved.problems.items())
+            text += f" No certificate yet: too few witnesses could be asked. {why}"
+        self._say("silent", incident, text, certificate=path)
+
+    def _end(self, last: Beat, period: int) -> None:
+        incident, self.incident = self.incident, None
+        if incident is not None and incident.told:
+            text = (
+                f"The log {self._mirror.origin} beats again since {utc(last.slot * period)}; "
+                f"it was silent since {utc(incident.since)}."
+            )
+            self._say("ended", incident, text, certificates=incident.certificates)
+
+    def _say(self, kind: str, incident: Incident, text: str, **more: object) -> None:
+        event = {
+            "event": kind,
+            "origin": self._mirror.origin,
+            "witness": self._name,
+            "since": utc(incident.since),
+            "text": text,
+            **more,
+        }
+        self._tell(f"memcon: {self._mirror.origin}: {kind}", event)

@@ -1,0 +1,250 @@
+"""The watch: certificates when beats stop, word of it once, and once again at the end."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import socketserver
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.verify.builder import START
+from tests.witness.kit import Reply
+from tests.witness.test_mirror import Tampered
+
+from memcon.clock import NS
+from memcon.errors import UsageError
+from memcon.record.beat import State
+from memcon.tlog.note import Note
+from memcon.tlog.witness import AddCheckpoint
+from memcon.verify.silence import verify_silence
+from memcon.witness.archive import Archive
+from memcon.witness.mirror import Mirror
+from memcon.witness.notify import Notifier
+from memcon.witness.process import Keeper
+from memcon.witness.settings import Notify
+from memcon.witness.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.witness.site import Site
+
+SLOT = START // 2  # of genesis; the site's period is 2 s, its G 2 periods
+
+
+class Watched:
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.source = Tampered(site.log)
+        self.told: list[Mapping[str, Any]] = []
+        self.said: list[str] = []
+        self.cosigned = 0
+        self.mirror = Mirror(site.folder / "mirror", site.world.origin, self.source, site.policy, site.clock)
+        self.watch = Watch(
+            self.mirror,
+            site.policy,
+            site.clock,
+            seen=lambda: self.cosigned,
+            tell=lambda _, event: self.told.append(event),
+            name="w.example",
+        )
+        self.keeper = Keeper(self.mirror, self.watch, self.said.append)
+
+    def at(self, slots: float) -> None:
+        """Look when so many slots have passed since genesis began."""
+        now = int((SLOT + slots) * 2 * NS)
+        self.site.clock.advance(now - self.site.clock.wall_ns())
+        self.keeper.step()
+
+    def covered(self) -> list[list[int]]:
+        """The slots, counted from genesis, of each certificate, all of which hold."""
+        found = []
+        for entry in Archive(self.mirror.root).certificates():
+            data = (self.mirror.root / f"silence/{entry.digest.hex()}").read_bytes()
+            report = verify_silence(data, self.site.policy, "c")
+            assert report.ok
+            found.append([slot - SLOT for slot in report.facts["slots"]])
+        return found
+
+
+@pytest.fixture
+def watched(site: Site) -> Watched:
+    return Watched(site)
+
+
+def test_beats_that_stop_are_certified_within_a_period(site: Site, watched: Watched) -> None:
+    site.grow(3)
+    watched.at(5)  # slot 4 is missing since its end; its grace lasts until slot 7
+    watched.at(7.4)
+    assert watched.covered() == []
+    assert watched.told == []
+    watched.at(7.5)
+    assert watched.covered() == [[4, 4]]
+    (event,) = watched.told
+    assert event["event"] == "silent"
+    assert event["since"] == "2027-01-15T08:00:08Z"
+    assert str(event["certificate"]).startswith("silence/")
+    watched.at(8)
+    assert len(watched.covered()) == 1
+    watched.at(8.5)
+    watched.at(40)
+    watched.at(41)
+    watched.at(60)
+    assert [one[1] for one in watched.covered()] == [4, 5, 36, 56]
+    assert len(watched.told) == 1
+
+
+def test_the_end_is_told_once(site: Site, watched: Watched) -> None:
+    site.grow(3)
+    watched.at(20)
+    site.world.beat(skip=20)
+    site.publish()
+    watched.at(25)
+    watched.at(25.1)
+    assert [event["event"] for event in watched.told] == ["silent", "ended"]
+    assert watched.told[1]["certificates"] == 1
+    assert watched.watch.incident is None
+
+
+def test_a_declared_off_is_no_incident(site: Site, watched: Watched) -> None:
+    site.world.beat(state=State.OFF)
+    site.publish()
+    watched.at(30)
+    assert (watched.covered(), watched.told) == ([], [])
+
+
+def test_what_only_this_witness_saw_is_no_silence(site: Site, watched: Watched) -> None:
+    site.grow(3)
+    watched.cosigned = 5  # the site serves less than it had us cosign: it may be away
+    watched.at(30)
+    assert (watched.covered(), watched.told) == ([], [])
+
+
+def test_too_few_witnesses_are_told_too(site: Site, watched: Watched) -> None:
+    site.grow(3)
+    site.moods = {n: lambda _: Reply() for n in range(3)}
+    for slots in (20, 22, 24, 26):
+        watched.at(slots)
+    (event,) = watched.told
+    assert event["certificate"] is None
+    assert "too few witnesses" in event["text"]
+    site.moods.clear()
+    watched.at(30)
+    assert len(watched.covered()) == 1
+    assert len(watched.told) == 1
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_growth_seen_elsewhere_convicts_only_a_site_that_answers(
+    site: Site, watched: Watched, reachable: bool
+) -> None:
+    site.grow(3)
+    watched.at(4)
+    for _ in range(2):
+        site.world.beat()
+    note = Note.parse(site.world.checkpoint())
+    for witness, ledger in zip(site.witnesses, site.ledgers, strict=True):
+        answer = witness.decide(AddCheckpoint(0, (), note).to_bytes())
+        ledger.append(answer.record, lambda _: None)
+    if not reachable:
+        watched.source.files["checkpoint"] = None
+    watched.at(40)
+    assert (watched.mirror.root / "conflict").exists() == reachable
+    assert [event["event"] for event in watched.told] == (["conflict"] * 3 if reachable else [])
+    assert bool(watched.said) != reachable
+
+
+def test_a_log_of_another_kind_is_not_watched(site: Site, watched: Watched) -> None:
+    site.world.entries = [b"entry"]
+    site.publish()
+    watched.at(40)
+    assert watched.told == []
+
+
+def test_an_empty_mirror_and_a_trouble_said_once(site: Site, watched: Watched) -> None:
+    watched.source.files["checkpoint"] = None
+    watched.at(1)
+    watched.at(2)
+    assert len(watched.said) == 1
+    del watched.source.files["checkpoint"]
+    (name,) = site.world.statements
+    watched.source.files[f"statement/{name}"] = None
+    watched.at(40)
+    assert watched.told == []  # without a genesis statement nothing is due
+    stop = threading.Event()
+    stop.set()
+    watched.keeper.run(stop)
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """Just enough of SMTP to take one message."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        body = False
+        for raw in self.rfile:
+            line = raw.strip()
+            if body and raw != b".\r\n":
+                self.server.mail.append(line)  # type: ignore[attr-defined]
+                continue
+            if line.lower() == b"quit":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            body = line.lower() == b"data"
+            self.wfile.write(b"354 go on\r\n" if body else b"250 ok\r\n")
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.posted.append(json.loads(body))  # type: ignore[attr-defined]
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listeners() -> Iterator[tuple[Any, Any, socket.socket]]:
+    mail = socketserver.TCPServer(("127.0.0.1", 0), Mailbox)
+    hook = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+    mail.mail, hook.posted = [], []  # type: ignore[attr-defined]
+    for server in (mail, hook):
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(("127.0.0.1", 0))
+        syslog.settimeout(10)
+        yield mail, hook, syslog
+    for server in (mail, hook):
+        server.shutdown()
+        server.server_close()
+
+
+def test_word_goes_everywhere(listeners: tuple[Any, Any, socket.socket]) -> None:
+    mail, hook, syslog = listeners
+    where = Notify(
+        webhook=f"http://127.0.0.1:{hook.server_address[1]}/hook",
+        email="duty@example.org",
+        smtp=f"127.0.0.1:{mail.server_address[1]}",
+        syslog=f"127.0.0.1:{syslog.getsockname()[1]}",
+    )
+    event = {"event": "silent", "text": "The log x has been silent."}
+    assert Notifier(where).send("memcon: silent", event) == []
+    assert hook.posted == [event]
+    assert b"To: duty@example.org" in mail.mail
+    assert b"The log x has been silent." in mail.mail
+    assert b"memcon-witness: The log x has been silent." in syslog.recv(1000)
+
+
+def test_word_that_cannot_be_sent_is_told(tmp_path: Path) -> None:
+    where = Notify("http://127.0.0.1:1/", "a@b", "127.0.0.1:1", syslog=str(tmp_path / "none"))
+    problems = Notifier(where).send("s", {"text": "t"})
+    assert [p.split(":")[0] for p in problems] == ["[notify] webhook", "[notify] email", "[notify] syslog"]
+    assert Notifier(Notify()).send("s", {"text": "t"}) == []
+    with pytest.raises(UsageError, match="no http"):
+        Notifier(Notify(webhook="file:///etc/passwd"))
