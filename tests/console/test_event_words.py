@@ -28,6 +28,28 @@ LANES = {0: "A", 2: "B"}
             "SIP message sent to 10.0.0.9:5060 over TCP",
             "signalling",
         ),
+        (
+            {
+                "type": "sip",
+                "direction": "in",
+                "transport": "udp",
+                "remote": "h:1",
+                "line": "BYE sip:a",
+            },
+            "SIP BYE received from h:1 over UDP",
+            "signalling",
+        ),
+        (
+            {
+                "type": "sip",
+                "direction": "out",
+                "transport": "udp",
+                "remote": "h:1",
+                "line": "SIP/2.0 200",
+            },
+            "SIP 200 sent to h:1 over UDP",
+            "signalling",
+        ),
         ({"type": "hold"}, "Hold begins", "signalling"),
         ({"type": "resume", "stream": 2}, "Hold ends, lane B", "signalling"),
         ({"type": "hold", "stream": 8}, "Hold begins, lane 8", "signalling"),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 MEMCON = str(Path(sys.executable).with_name("memcon"))
 UP = b"Recording. Ctrl-C"
+EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # linux/fs/ext4/ext4.h
 LONG = os.environ.get("MEMCON_FAULTS") == "long"
 """Whether the long forms run too (scripts/faults)."""
 long_form = pytest.mark.skipif(not LONG, reason="runs with scripts/faults")
@@ -107,6 +110,14 @@ class Breakable(Disk):
     def breaks(self) -> None:
         """Nothing can be written any more; what was not synced is gone."""
         self._run("mount", "-o", "remount,abort", self.path)
+
+    def power_cut(self) -> None:
+        """What the device has not been made to keep is gone, as when the power goes (ext4's own switch)."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(fd, EXT4_IOC_SHUTDOWN, struct.pack("=I", NO_LOG_FLUSH))
+        finally:
+            os.close(fd)
 
     def mend(self) -> None:
         """Unmount, check, mount again."""

@@ -5,13 +5,16 @@ The first test is the short form of this room: everything at once, on one record
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.faults.hostile import sip_storm
 from tests.faults.rig import Breakable, Disk, long_form, needs_mounts, rig
 from tests.running import wait
+
+from memcon.clock import NS, SystemClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,5 +104,44 @@ def test_a_disk_that_breaks_costs_nothing_where_the_journal_has_a_fallback(
             recorder.serve()
             received, dropped, declared = recorder.check()
             assert (received, dropped, declared) == (2 * 50 * (2 * 6 + 3), 0, 0)
+    finally:
+        disk.unmount()
+
+
+@long_form
+@needs_mounts
+def test_a_power_cut_costs_at_most_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unsynced writes are dropped by the file system itself, and memory with the keys is gone."""
+    disk = Breakable(tmp_path / "home", 64)
+    disk.mount()
+    try:
+        with rig(tmp_path, monkeypatch) as recorder:
+            recorder.serve()
+            recorder.call(20, count=3)
+            time.sleep(5)
+            cut = SystemClock().wall_ns()
+            disk.power_cut()
+            recorder.kill_all()
+            shutil.rmtree(tmp_path / "run")
+            time.sleep(1)
+            disk.mend()
+            recorder.serve()
+            recorder.calls_over()
+            recorder.kept(3)
+            recorder.stop()
+            wrong = recorder.findings()
+            assert not wrong, "\n".join(wrong)
+            archive = recorder.archive()
+            for number in (1, 2, 3):
+                record: Any = archive.record(number)
+                assert archive.verify_call(number).ok
+                facts = [event["facts"] for event in record["events"]]
+                (gap,) = [f for f in facts if f["type"] == "takeover"]  # it went on as the same call
+                assert cut - int(gap["from"]) < NS
+                away = (int(gap["until"]) - int(gap["from"])) / NS
+                for stream in record["totals"]:
+                    if stream["kind"] == 1:
+                        assert stream["expected"] - stream["received"] <= 50 * (away + 0.5)
+                        assert stream["received"] > 50 * (int(record["duration"]) / NS - away - 1)
     finally:
         disk.unmount()

@@ -534,3 +534,26 @@ def test_beats_while_the_machine_refuses_are_degraded(world: World) -> None:
     capture.talk((), 4)
     world.run(capture.frames)
     assert [int(b.state) for b in world.beats()[2:]] == [1, 1, 2, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (b"BYE sip:r@x SIP/2.0\r\nVia: x\r\n\r\n", "BYE sip:r@x SIP/2.0"),
+        (b"\r\n\r\nSIP/2.0 200 OK\r\n\r\n", "SIP/2.0 200 OK"),
+        (b"", ""),
+        (b"INVITE \x00\xff sip:x\n", "INVITE \ufffd\ufffd sip:x"),
+        (b"A" * 5000, "A" * 200),
+    ],
+)
+def test_a_messages_first_line_stands_in_its_event(world: World, message: bytes, line: str) -> None:
+    capture = world.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.control("sip", message, key="a", direction="in", transport="udp", local="l", remote="r")
+    capture.end("a")
+    capture.talk((), 4)
+    world.run(capture.frames)
+    (event,) = [e for e in read_call(world, 1).events if e.facts["type"] == "sip"]
+    assert event.facts["line"] == line
+    assert event.raw == message

@@ -62,6 +62,18 @@ def test_tls_and_its_certificate() -> None:
     assert (config.sip_certificate, config.sip_key) == (HOME / "tls/sip.pem", Path("/etc/sip.key"))
 
 
+def test_the_consoles_public_names() -> None:
+    text = '[console]\nurl = "https://calls.example.org:8443/"\nnames = ["Recorder.example", "192.0.2.7"]\n'
+    config = parse(MINIMAL + text, HOME)
+    assert config.console_address == "https://calls.example.org:8443"
+    assert config.console_names == ("recorder.example", "192.0.2.7")
+    assert parse(MINIMAL, HOME).console_address == "http://127.0.0.1:8080"
+    for wrong in ('url = "calls.example"', 'url = "https://a.example/x"', 'url = "https://[x/"', 'url = 3',
+                  'names = "a"', 'names = ["a b"]', 'url = "ftp://a"', 'url = "https://u@a"'):  # fmt: skip
+        with pytest.raises(FormatError, match="expected"):
+            parse(f"{MINIMAL}[console]\n{wrong}\n", HOME)
+
+
 def test_ipv6_listen() -> None:
     config = parse(MINIMAL + '[sip]\nlisten = ["udp://[::1]:5060"]\n[console]\nlisten = "[::1]:8080"\n', HOME)
     assert config.sip_listen == (SipListen("udp", "::1", 5060),)

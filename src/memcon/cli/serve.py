@@ -12,6 +12,7 @@ import click
 from memcon.cli.common import home_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
+from memcon.seal.held import unlock_here
 from memcon.service.supervisor import Supervisor, only_one
 from memcon.service.witnessing import read_policy
 
@@ -38,13 +39,14 @@ def command(home: Home, reason: str) -> None:
         signal.signal(number, lambda *_: stop.set())
     with only_one(home):
         supervisor = Supervisor(home, clock, say=lambda text: console.print(f"memcon: {text}"))
+        unlock_here(home)  # before capture looks for calls to go on with
         supervisor.start()
         try:
             wait_ready(supervisor, clock, stop)
             for end in config.sip_listen:
                 host = f"[{end.host}]" if ":" in end.host else end.host
                 console.print(f"SIP      {end.transport}://{host}:{end.port}")
-            console.print(f"Console  http://{config.console_host}:{config.console_port}/")
+            console.print(f"Console  {config.console_address}/")
             console.print(f"Log      {config.origin}, one beat every {config.period} s")
             if config.witness_policy is not None:
                 console.print(f"Policy   {config.witness_policy}", markup=False)

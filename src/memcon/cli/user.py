@@ -22,8 +22,7 @@ def users_of(home: Home) -> Users:
 
 def link_url(config: Config, token: str) -> str:
     """The address that logs its bearer in, once."""
-    host = f"[{config.console_host}]" if ":" in config.console_host else config.console_host
-    return f"http://{host}:{config.console_port}/login/{token}"
+    return f"{config.console_address}/login/{token}"
 
 
 @click.group("user")

@@ -51,6 +51,12 @@ def ended_by(cause: int | None, who: int | None) -> str:
     return f"ended by {by} ({why})" if by else f"ended: {why}"
 
 
+def _message(line: str) -> str:
+    """`SIP INVITE`, `SIP 200 OK`, or `SIP message` where no first line is kept."""
+    what = line.removeprefix("SIP/2.0 ") if line.startswith("SIP/2.0 ") else line.partition(" ")[0]
+    return f"SIP {what or 'message'}"
+
+
 def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[str, str]:
     """(what happened, who says so) of one event; `lane_of` gives the lane's letter of a stream."""
     kind = text_of(facts.get("type"))
@@ -59,7 +65,10 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
         sent = facts.get("direction") == "out"
         way = "sent to" if sent else "received from"
         over = text_of(facts.get("transport")).upper()
-        return f"SIP message {way} {text_of(facts.get('remote'))} over {over}", SIGNALLING
+        return (
+            f"{_message(text_of(facts.get('line')))} {way} {text_of(facts.get('remote'))} over {over}",
+            SIGNALLING,
+        )
     if kind in _HOLDS:
         lane = _lane(facts, lane_of)
         return f"{_HOLDS[kind]}, lane {lane}" if lane else _HOLDS[kind], SIGNALLING

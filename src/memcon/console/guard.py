@@ -101,8 +101,9 @@ class Guard:
             "This console does not go by that name",
             f"The address asked for {host[:100] or 'no name'}; this console answers only to its own "
             "names, so that a page elsewhere cannot borrow it.",
-            "Use the address that memcon printed when it started: the one that stands as listen in the "
-            "[console] part of memcon.toml; on the recorder itself localhost will do. Nothing was changed.",
+            "Use the address that memcon printed when it started; on the recorder itself localhost will do. "
+            "If people are to reach it by this name, it belongs into the [console] part of memcon.toml, as "
+            "url or among names. Nothing was changed.",
         )
 
     @staticmethod

@@ -28,6 +28,17 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 
+LINE = 200
+"""Characters of a message's first line that its event repeats in words."""
+
+
+def first_line(message: bytes) -> str:
+    """The first line of a SIP message, for people: what cannot be printed is replaced."""
+    line = message.lstrip(b"\r\n").split(b"\n", 1)[0][: 4 * LINE]
+    text = line.decode("utf-8", "replace").strip()
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)[:LINE]
+
+
 class Desk:
     """The calls of all instances being sealed. `open`: number -> call, in order of their numbers."""
 
@@ -228,8 +239,9 @@ class Desk:
         f = controls.Fields(control.facts, "sip record")
         wall, since = f.time("wall"), f.time("mono") - call.facts.mono
         keys = ("direction", "transport", "local", "remote")
-        facts = {"type": "sip", **{key: f.text(key, "") for key in keys}}
-        self._tell(call, since, wall, facts, controls.attachment(control))
+        message = controls.attachment(control)
+        facts: dict[str, canonical.Json] = {"type": "sip", **{key: f.text(key, "") for key in keys}}
+        self._tell(call, since, wall, {**facts, "line": first_line(message)}, message)
 
     def _changed_streams(self, call: Call, control: Control) -> None:
         f = controls.Fields(control.facts, "streams record")

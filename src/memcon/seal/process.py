@@ -17,7 +17,7 @@ from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
 from memcon.seal.held import asked_again
 from memcon.seal.sealer import Sealer
-from memcon.store.durable import write_file
+from memcon.store.durable import machine_errors, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,8 @@ class _Seal:
     def run(self) -> None:
         while True:
             try:
-                self._seal()
+                with machine_errors(self._home.root, "sealing"):
+                    self._seal()
             except MachineError as error:
                 self._refused(error)
                 if self._over():

@@ -96,7 +96,7 @@ class _Instance:
 class Sealer:
     """Seals everything a home's journals say. One at a time for a home; `step` until it has nothing to do.
 
-    An error that `step` raises (MachineError: the disk) ends this sealer: make a new one, which takes
+    An error of the machine (MachineError, OSError: the disk) ends this sealer: make a new one, which takes
     up what is on the disk.
     """
 

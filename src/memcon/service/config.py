@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from memcon.errors import FormatError, UsageError
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 WHAT = "memcon.toml"
 _LISTEN = re.compile(r"^(udp|tcp|tls)://(.+):(\d{1,5})$")
 _ORIGIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9._~-]+)*$")
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*")
 
 
 class _Wrong(ValueError):
@@ -64,6 +67,14 @@ class Config:
     sip_certificate: Path | None = None
     sip_key: Path | None = None
     witness_policy: Path | None = None
+    console_url: str | None = None
+    console_names: tuple[str, ...] = ()
+
+    @property
+    def console_address(self) -> str:
+        """What people type to reach the console, without a path."""
+        host = f"[{self.console_host}]" if ":" in self.console_host else self.console_host
+        return self.console_url or f"http://{host}:{self.console_port}"
 
 
 def _text(value: object) -> str:
@@ -128,6 +139,27 @@ def _console(value: object) -> tuple[str, int]:
     return _host_port(_text(value))
 
 
+def _url(value: object) -> str:
+    """A place that login links can begin with: no path of its own, no user, a name or address."""
+    try:
+        parts = urlsplit(_text(value))
+        named = bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError as error:
+        raise _Wrong from error
+    if parts.scheme not in ("http", "https") or not named or parts.path.strip("/") or parts.query:
+        raise _Wrong
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Wrong
+    found = tuple(_text(item).lower() for item in value)
+    if not all(_NAME.fullmatch(name) for name in found):
+        raise _Wrong
+    return found
+
+
 def _path(value: object) -> Path:
     return Path(_text(value))
 
@@ -167,6 +199,9 @@ SETTINGS: tuple[Setting, ...] = (
             "a tlog-policy file with the witnesses, their addresses and the quorum, from the home directory "
             "unless absolute", None, _path),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
+    Setting("console", "url", '"https://NAME", as people reach the console, through a proxy or not',
+            None, _url),
+    Setting("console", "names", "an array of further host names that the console answers to", [], _names),
 )  # fmt: skip
 ARRAYS = ("line",)
 
@@ -258,6 +293,8 @@ def parse(text: str, home: Path) -> Config:
         None if certificate is None else home / certificate,
         None if key is None else home / key,
         None if policy is None else home / policy,
+        console_url=got["console"]["url"],
+        console_names=got["console"]["names"],
     )
 
 

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -26,7 +27,7 @@ from memcon.console.session import load_session_key
 from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
-from memcon.store.durable import read_bytes, write_file
+from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
 from memcon.vault.keeper import Keeper
 
@@ -130,7 +131,8 @@ class Office:
         """Run `work` again and again; what it raises is told and tried again."""
         while not stop.wait(seconds):
             try:
-                work()
+                with machine_errors(self._home.root, "working in"):
+                    work()
             except MemconError as error:
                 self._troubles[name] = str(error)
             else:
@@ -144,6 +146,12 @@ def find_verifier() -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def _public_names(config: Config) -> list[str]:
+    """The names that people outside know the console by."""
+    known = urlsplit(config.console_url).hostname if config.console_url else None
+    return [*([known] if known else []), *config.console_names]
 
 
 def console_deps(
@@ -160,7 +168,7 @@ def console_deps(
         log=LogFiles(home.log),
         clock=clock,
         session_key=load_session_key(home.run / "session.key"),
-        hosts=(config.console_host,),
+        hosts=(config.console_host, *_public_names(config)),
         version=__version__,
         verifier_file=find_verifier(),
     )

@@ -47,7 +47,8 @@ def machine_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise MachineError(f"{doing} {path}: {reason}", cure=_CURES.get(error.errno or 0)) from error
+        named = error.filename if isinstance(error.filename, str) and path.is_dir() else path
+        raise MachineError(f"{doing} {named}: {reason}", cure=_CURES.get(error.errno or 0)) from error
 
 
 def _write_all(fd: int, data: bytes | memoryview) -> None:

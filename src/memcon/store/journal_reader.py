@@ -160,7 +160,14 @@ class JournalReader:
         self.findings.append(Finding(path.name, text))
 
     def read(self) -> Frame | None:
-        """The next frame of the current instance, or None where there is none (yet)."""
+        """The next frame of the current instance, or None where there is none (yet).
+
+        Raises MachineError where the disk refuses.
+        """
+        with durable.machine_errors(self._open_file or self._home.journal, "reading"):
+            return self._read()
+
+    def _read(self) -> Frame | None:
         current = self.current
         while current is not None and current.key is not None:
             if not self._enter(current):
