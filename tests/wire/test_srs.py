@@ -18,8 +18,8 @@ from tests.wire.conftest import (
 )
 
 from memcon.errors import LocalError
+from memcon.wire import calls, sdp
 from memcon.wire import events as ev
-from memcon.wire import sdp
 from memcon.wire.framing import Ping, StreamParser
 from memcon.wire.sip import parse
 from memcon.wire.srs import ServerConfig
@@ -765,3 +765,28 @@ def test_a_late_offer_is_taken_up_again(bench: Bench) -> None:
     restored = Bench().server.restore(data, ok.raw.replace(b"o=memcon ", b"o=memconx"), UDP, 0)
     assert [(s.port, s.label) for s in restored.streams] == [(40000, "1"), (40002, "2")]
     assert parse(ok.raw).to.tag == restored.dialog.local_tag
+
+
+def reply(asked: bytes, status: int) -> bytes:
+    """The peer's answer to a request of ours."""
+    rest = asked.partition(b"\r\n")[2]
+    return b"SIP/2.0 %d Answer\r\n" % status + rest.replace(b"Max-Forwards: 70\r\n", b"")
+
+
+@pytest.mark.parametrize(("status", "over"), [(200, False), (405, False), (408, False), (481, True)])
+def test_a_call_of_which_nothing_is_heard_is_asked_for(bench: Bench, status: int, over: bool) -> None:
+    call = bench.take_call()
+    (asked,) = [o.data for o in bench.server.probe(call.dialog, bench.now) if isinstance(o, ev.Send)]
+    assert asked.startswith(b"OPTIONS sip:src@10.0.0.1:5060 ")
+    assert parse(asked).from_.tag == call.dialog.local_tag
+    bench.feed(reply(asked, status))
+    assert (bench.server.call(call.dialog) in bench.server.calls()) is not over
+    assert [e.cause for e in bench.events(ev.CallEnded)] == [calls.GONE] * over
+
+
+def test_no_answer_to_the_question_says_nothing(bench: Bench) -> None:
+    call = bench.take_call()
+    bench.server.probe(call.dialog, bench.now)
+    bench.server.timer(bench.now + 40 * SECOND)
+    assert bench.server.call(call.dialog) in bench.server.calls()
+    assert bench.server.probe(ev.DialogId("no", "such", "call"), bench.now) == []

@@ -75,6 +75,8 @@ class _Recorded:
     oddities: int = 0
     paused: set[int] = field(default_factory=set)
     flow: str = ""
+    heard: int = 0
+    """Messages received."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Recorder:
         self._receipt_key = receipt_key
         self._pool = pool
         self._media: MediaLoop | Again = media
+        self._loop = media
         self._journal: JournalWriter | Again = journal
         self._again: Again | None = None
         self._clock = clock
@@ -253,6 +256,7 @@ class Recorder:
             said = {"direction": direction} | f.transport_facts(transport) | now
             self._journal.control({"type": "sip", "key": recorded.key} | said, [raw])
             recorded.left.say(Said(said, raw))
+            recorded.heard += direction == "in"
 
     def _streams(self, recorded: _Recorded, call: ev.Call) -> list[dict[str, Any]]:
         return [
@@ -420,6 +424,14 @@ class Recorder:
         pairs = again.take_next(count)
         self._allocated.setdefault(dialog, []).append(_Allocated(0, again.since_ns, pairs))
         return [pair.port for pair in pairs] if len(pairs) == count else None
+
+    def heard(self, dialog: ev.DialogId) -> int | None:
+        """Packets and messages that have come for a call in this instance; None once it is over."""
+        recorded = self._calls.get(dialog)
+        if recorded is None:
+            return None
+        handles = [h for pair in recorded.handles.values() for h in (pair.rtp, pair.rtcp)]
+        return recorded.heard + self._loop.packets_of(handles)
 
     @property
     def dialogs(self) -> list[ev.DialogId]:

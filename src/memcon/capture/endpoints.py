@@ -52,7 +52,8 @@ def bind(
     for end in endpoints:
         kept = (held or {}).get(str(end))
         if kept is not None and kept.fds:
-            bound.append(Bound(end, socket.socket(fileno=kept.fds[0])))
+            sock = socket.socket(fileno=kept.fds[0])
+            bound.append(Bound(Endpoint(end.protocol, end.host, sock.getsockname()[1]), sock))
             continue
         try:
             sock = _bound(end)

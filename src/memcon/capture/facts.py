@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memcon.wire.calls import EXPIRED, NO_ACK
+from memcon.wire.calls import EXPIRED, GONE, NO_ACK
 from memcon.wire.vendors import is_dummy
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memcon.wire.events import Call, CallStream, Transport
     from memcon.wire.recording import Participant
 
-CAUSE_BYE, CAUSE_STOPPED, CAUSE_NO_ACK, CAUSE_TIMEOUT = 1, 3, 4, 5
+CAUSE_BYE, CAUSE_STOPPED, CAUSE_NO_ACK, CAUSE_TIMEOUT, CAUSE_FAILED = 1, 3, 4, 5, 6
 WHO_SENDER, WHO_RECORDER, WHO_OPERATOR = 1, 2, 3
 
 
@@ -166,6 +166,8 @@ def end_numbers(cause: str, by: str, *, stopping: bool) -> tuple[int, int]:
         return CAUSE_STOPPED, WHO_OPERATOR
     if cause == NO_ACK:
         return CAUSE_NO_ACK, WHO_RECORDER
+    if cause == GONE:
+        return CAUSE_FAILED, WHO_RECORDER
     if cause == EXPIRED:
         return CAUSE_TIMEOUT, WHO_RECORDER
     return CAUSE_STOPPED, WHO_RECORDER

@@ -20,7 +20,7 @@ from memcon.errors import LocalError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from memcon.capture.journal import JournalWriter
     from memcon.capture.log import Log
@@ -117,6 +117,11 @@ class MediaLoop(threading.Thread):
             self._next_hold += 1
             self._holds[self._next_hold] = wall
             return self._next_hold, wall
+
+    def packets_of(self, handles: Iterable[int]) -> int:
+        """Packets received so far on these handles."""
+        found = [self._streams.get(handle) for handle in handles]
+        return sum(stream.packets for stream in found if stream is not None)
 
     def stop(self) -> None:
         """Finish what is queued, sweep once more and end."""

@@ -19,6 +19,7 @@ from memcon.capture.journal import JournalWriter
 from memcon.capture.left import boot_id, read_left
 from memcon.capture.log import Log
 from memcon.capture.media_loop import MediaLoop
+from memcon.capture.probation import Probation
 from memcon.capture.receiver import Receiver
 from memcon.capture.server import Endpoint, SipServer
 from memcon.capture.sockets import PortPool, raise_file_limit
@@ -142,11 +143,13 @@ class Capture:
         await self._sip.serve(self._bound, self._settings.recorder.media_address, self._tls)
         self._log.info("listening", instance=self.instance.hex(), on=start["listen"])
         self._settle_calls(taken)
+        probation = Probation(taken.deaf, self._recorder.heard, self._sip, self._clock.monotonic_ns())
         try:
             while not stop.is_set() and not self._media.ended.is_set():
                 self._say()
                 self._handover.alive()
                 self._recorder.settle()
+                probation.look(self._clock.monotonic_ns())
                 self._sip.tidy(full=self._journal.exhausted)
                 await self._carry()
                 try:

@@ -267,6 +267,11 @@ class SipServer:
         at = Moment(self._clock.wall_ns(), self.now())
         self._perform(partial(self.recorder.server.end_call, dialog, reason, at.mono), at)
 
+    def probe(self, dialog: ev.DialogId) -> None:
+        """Ask a call's peer whether it still knows it."""
+        at = Moment(self._clock.wall_ns(), self.now())
+        self._perform(partial(self.recorder.server.probe, dialog, at.mono), at)
+
     def _fire(self) -> None:
         self._timer = None
         at = Moment(self._clock.wall_ns(), self.now())

@@ -51,6 +51,7 @@ MAX_OWN_REQUESTS = 100_000
 """In one call: a refresh every half minute for a month. An answer that counts further is not believed."""
 NO_ACK = "no ACK came"
 EXPIRED = "the session timer ran out"
+GONE = "the call had ended while the recorder was not there"
 """Causes of an end that the recorder made, as `CallEnded.cause` has them."""
 
 
@@ -432,6 +433,16 @@ class Calls:
         held.local_cseq = response.cseq
         if response.cseq_method == "UPDATE" and 200 <= response.status < 300:
             self._keep_time(held, held.timer)
+
+    def probe(self, held: Dialog) -> None:
+        """Ask whether the peer still knows the call: if not, it answers with 481 (§12.2.2)."""
+        self._send_own("OPTIONS", held, [("User-Agent", self._config.agent)])
+
+    def probed(self, dialog: DialogId, response: Message | None) -> None:
+        """The answer. None, a timeout of its own or a refusal of OPTIONS say nothing of the call."""
+        held = self.dialogs.get(dialog)
+        if held is not None and response is not None and response.status == 481:
+            self.act(held, CallEvent.HANG_UP, GONE, "recorder")
 
     def refreshed(self, dialog: DialogId, response: Message | None) -> None:
         """The answer to our refresh, None if none came: a call whose peer does not know it is over."""

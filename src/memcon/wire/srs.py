@@ -120,6 +120,14 @@ class RecordingServer:
         self._calls.act(held, CallEvent.HANG_UP, reason, "recorder")
         return self._layer.take()
 
+    def probe(self, dialog: DialogId, now_ns: int) -> list[Output]:
+        """Ask the peer whether it still knows the call, if that is open: one that says no has ended."""
+        self._layer.now = now_ns
+        held = self._calls.dialogs.get(dialog)
+        if held is not None and held.open:
+            self._calls.probe(held)
+        return self._layer.take()
+
     def restore(self, invite: bytes, response: bytes, transport: Transport, now_ns: int) -> Call:
         """Take up a call again after a restart, from the bytes of its INVITE and of the 200 it got.
 
@@ -301,6 +309,8 @@ class RecordingServer:
         held = self._calls.dialogs.get(client.dialog)
         if client.method == "UPDATE":
             self._calls.refreshed(client.dialog, response)
+        elif client.method == "OPTIONS":
+            self._calls.probed(client.dialog, response)
         elif held is not None:
             self._calls.act(held, CallEvent.BYE_DONE)
 
