@@ -11,7 +11,7 @@ from tests.seal.synthetic import MONO, T0, Capture, World, Written, rtp, sender_
 
 from memcon.clock import NS, ManualClock
 from memcon.errors import MachineError
-from memcon.seal import custody
+from memcon.seal import custody, starts
 from memcon.seal.notes import submit_note
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
@@ -101,7 +101,7 @@ def everything(world: World) -> dict[str, bytes]:
     found = {}
     for folder in (home.log, home.slots, home.work):
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.name != "checkpoint":
+            if path.is_file() and path.name != "checkpoint" and path.suffix != starts.SUFFIX:
                 found[str(path.relative_to(home.root))] = path.read_bytes()
     return found
 

@@ -2,7 +2,7 @@
 
 All of it follows from the journal, so that reading the journal again gives the same bytes. The
 files in `work/open/<number>` are written without syncing until the call's end: until then the
-journal can give them again; `wraps.json` alone is random and is synced before anything else.
+journal can give them again, and `wraps.json`, which is random, stands in `work/starts` too.
 """
 
 from __future__ import annotations

@@ -161,9 +161,12 @@ def unwrap(wraps: bytes, handle: bytes, custodian_id: str, seed: bytes) -> bytes
 
 
 def new_call_key(home: Home, number: int) -> bytes:
-    """Draw the key of a new call and keep it in the run directory until the call is sealed."""
+    """Draw the key of a new call and keep it in the run directory until the call is sealed.
+
+    It is not synced: a reboot is to forget it, and a killed process forgets nothing.
+    """
     key = secrets.token_bytes(CALL_KEY)
-    durable.write_file(home.call_key(number), key)
+    durable.write_file(home.call_key(number), key, durable=False)
     return key
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from memcon.errors import FormatError
 from memcon.record import call as record_call
 from memcon.record import canonical, hashing
-from memcon.record.hashing import sha256
 from memcon.seal import controls, custody
 from memcon.seal.call_state import CAUSE_FAILED, CUSTODIANS, WHO_RECORDER, WRAPS, Call, Custody, Ending
+from memcon.seal.finisher import Finisher
 from memcon.seal.keys import read_secret
+from memcon.seal.starts import Starts
 from memcon.store import durable
 from memcon.store.journal_reader import Finding
 from memcon.wire.sdes import conceal
@@ -59,6 +60,9 @@ class Desk:
         self._waiting = waiting
         self.custodians, self._custodians_bytes = custody.load_custodians(home.custodians)
         self.open: dict[int, Call] = {}
+        durable.make_dirs(home.work_open)
+        self._starts = Starts(home.work_starts, self._may_go_on)
+        self._finisher = Finisher()
         self.next_call = known.last.next_call if known.last else 1
         self._keys: dict[str, Call | None] = {}
         self.partial = False
@@ -317,29 +321,45 @@ class Desk:
         return self._home.work_open / str(number)
 
     def _new_custody(self, facts: controls.CallFacts, number: int) -> Custody:
-        """A fresh key, wrapped; the work directory begins with wraps and custodians, synced."""
+        """A fresh key, wrapped. Nothing is synced yet: `sync_starts` does it before the first leaf."""
         directory = self._directory(number)
         durable.remove_tree(directory)
         key = custody.new_call_key(self._home, number)
         wraps = custody.wrap(key, facts.handle, self.custodians)
-        durable.make_dirs(directory)
-        durable.write_file(directory / WRAPS, wraps)
-        durable.write_file(directory / CUSTODIANS, self._custodians_bytes)
+        self._starts.add(number, wraps, self._custodians_bytes)
+        self._begin_directory(directory, wraps, self._custodians_bytes)
         return Custody(key, self._custodians_bytes, wraps)
+
+    @staticmethod
+    def _begin_directory(directory: Path, wraps: bytes, custodians: bytes) -> None:
+        durable.make_dirs(directory, durable=False)
+        durable.write_file(directory / WRAPS, wraps, durable=False)
+        durable.write_file(directory / CUSTODIANS, custodians, durable=False)
+
+    def _may_go_on(self, number: int) -> bool:
+        """Whether a call with a leaf in the log is not handed over: only then can its wraps be asked for."""
+        return self._directory(number).is_dir()
+
+    def sync_starts(self) -> None:
+        """Before first leaves become public: the wraps they name, and the work directories' names."""
+        self._starts.sync()
+        durable.fsync_dir(self._home.work_open)
 
     def _known_custody(self, facts: controls.CallFacts, number: int) -> Custody | None:
         """Key and wraps of a call whose first leaf is in the log, checked against that leaf."""
         first = record_call.decode(self._known.firsts[number]).first
         directory = self._directory(number)
-        wraps, custodians = (durable.read_if_there(directory / name) for name in (WRAPS, CUSTODIANS))
-        if first is None or wraps is None or custodians is None or sha256(wraps) != first.wraps:
+        found = None if first is None else self._starts.find(number, first.wraps)
+        if first is None or found is None:
             return None
+        wraps, custodians = found
         key = custody.kept_call_key(self._home, number) or self._unlock(wraps, facts.handle)
         if key is None or hashing.call_key_hash(key) != first.call_key_hash:
             return None
         if custody.kept_call_key(self._home, number) != key:
-            durable.write_file(self._home.call_key(number), key)
-        self._reset(directory)
+            durable.write_file(self._home.call_key(number), key, durable=False)
+        durable.remove_tree(directory)  # the journal gives the rest again
+        self._begin_directory(directory, wraps, custodians)
         return Custody(key, custodians, wraps)
 
     def _unlock(self, wraps: bytes, handle: bytes) -> bytes | None:
@@ -354,20 +374,34 @@ class Desk:
                 continue  # another custodian's
         return None
 
-    @staticmethod
-    def _reset(directory: Path) -> None:
-        """Leave what the journal cannot give again; the rest is made anew from it."""
-        for path in directory.iterdir():
-            if path.name not in (WRAPS, CUSTODIANS):
-                durable.remove_file(path)
-
-    def done(self, call: Call, extra: dict[str, canonical.Json]) -> None:
-        """After a call's last leaf is in the log: hand its directory over and forget its key."""
-        call.finish(self._home.work_done / str(call.number), extra)
-        call.forget(self._waiting)
-        custody.erase_call_key(self._home, call.number)
+    def finish(self, call: Call, extra: dict[str, canonical.Json]) -> None:
+        """After a call's last leaf is in the log: its directory is handed over, beside the sealing."""
         del self.open[call.number]
-        self._feed.tell("done", number=call.number)
+        call.forget(self._waiting)
+        target = self._home.work_done / str(call.number)
+        self._finisher.submit(call.number, lambda: call.finish(target, extra))
+
+    @property
+    def finishing(self) -> bool:
+        """Whether calls are being handed over."""
+        return self._finisher.busy
+
+    def collect(self, *, idle: bool = False) -> list[int]:
+        """Calls that were handed over since: their keys are erased. `idle`: wait a moment for one."""
+        return self._done(self._finisher.collect(idle=idle))
+
+    def close(self) -> list[int]:
+        """Wait for what is being handed over; the numbers that were not collected."""
+        numbers = self._done(self._finisher.close())
+        self._starts.close()
+        return numbers
+
+    def _done(self, numbers: list[int]) -> list[int]:
+        for number in numbers:
+            custody.erase_call_key(self._home, number)
+            self._starts.forget(number)
+            self._feed.tell("done", number=number)
+        return numbers
 
     def forget_orphans(self) -> None:
         """Erase keys of calls that are handed over or never came to a work directory."""

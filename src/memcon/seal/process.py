@@ -88,7 +88,7 @@ class _Seal:
             sealer.say()
             first = sealer.last_beat.index
             while True:
-                did = sealer.step()
+                did = sealer.step(stopping=self._stop.is_set())
                 self._say_alive()
                 if sealer.last_beat.index > first:
                     self._well()

@@ -151,20 +151,28 @@ class Sealer:
 
     # ------------------------------------------------------------------ the loop
 
-    def step(self) -> bool:
+    def step(self, *, stopping: bool = False) -> bool:
         """Read one frame, or do what the clock asks for; False where there was nothing to do.
 
+        `stopping`: what the journal says is still sealed, and nothing is said that it does not say.
         Raises MachineError where the disk refuses.
         """
-        did = self._read_one() or self._by_clock()
+        did = self._read_one() or (not stopping and self._by_clock())
         self._take_findings()
+        self._handed_over(self._desk.collect(idle=not did))
         if not did:
             self._files.delete_sealed()
         self.feed.flush()
-        return did
+        return did or self._desk.finishing
+
+    def _handed_over(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._files.sealed(number)
 
     def close(self) -> None:
-        """Close the files; nothing is sealed by it."""
+        """Close the files, after the calls that are being handed over; nothing is sealed by it."""
+        self._handed_over(self._desk.close())
+        self.feed.flush()
         self._reader.close()
         self._sequencer.close()
 
@@ -470,6 +478,8 @@ class Sealer:
         leaves: dict[int, bytes] = {0: b""}
         leaves |= {c.lane: b"" for c in here if c.has_leaf}
         leaves |= self._held.leaves(slot, index, flags)
+        if not all(c.has_leaf for c in here):
+            self._desk.sync_starts()
         for opened in here:
             if not opened.has_leaf:
                 opened.lane = free_lane(self._keys.structure, opened.facts.handle, leaves)
@@ -533,8 +543,7 @@ class Sealer:
                         cause=ending.cause,
                         who=ending.who,
                     )
-                self._desk.done(opened, self._record_extra())
-                self._files.sealed(opened.number)
+                self._desk.finish(opened, self._record_extra())
             else:
                 opened.flush()
 

@@ -78,14 +78,18 @@ def fsync_dir(path: Path) -> None:
             os.close(fd)
 
 
-def make_dirs(path: Path, mode: int = 0o700) -> None:
-    """Create a directory and its missing parents, durably; nothing happens where it exists."""
+def make_dirs(path: Path, mode: int = 0o700, *, durable: bool = True) -> None:
+    """Create a directory and its missing parents; nothing happens where it exists.
+
+    With `durable` false nothing is synced: the caller syncs the parent later.
+    """
     if path.is_dir():
         return
-    make_dirs(path.parent, mode)
+    make_dirs(path.parent, mode, durable=durable)
     with machine_errors(path, "creating the directory"):
         path.mkdir(mode=mode, exist_ok=True)
-    fsync_dir(path.parent)
+    if durable:
+        fsync_dir(path.parent)
 
 
 def write_file(

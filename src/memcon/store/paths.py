@@ -80,6 +80,11 @@ class Home:
         return self.work / "open"
 
     @property
+    def work_starts(self) -> Path:
+        """How open calls began: the wraps of their keys, many to a file."""
+        return self.root / "work" / "starts"
+
+    @property
     def work_done(self) -> Path:
         return self.work / "done"
 
