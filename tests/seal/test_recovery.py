@@ -198,6 +198,8 @@ def drive(world: World, frames: list[Written]) -> int:
                 break
             except MachineError:
                 faults += 1
+                if sealer is not None:
+                    sealer.close()
                 sealer = None
     return faults
 
