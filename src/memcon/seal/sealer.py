@@ -28,7 +28,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
@@ -44,6 +43,7 @@ from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
 from memcon.seal.freshness import Freshness
 from memcon.seal.held import Held, unlock_here
+from memcon.seal.instance import FAR_NS, Instance
 from memcon.seal.keys import load_keys
 from memcon.seal.notes import NoteQueue
 from memcon.seal.retention import JournalFiles
@@ -67,30 +67,8 @@ MAX_CATCH_UP = 8640
 MAX_FINDINGS = 1000
 MAX_CALLS = 60_000
 """Calls in one slot; more wait for a lane. The machine's ports end long before."""
-FAR_NS = 3600 * NS
-"""Times in a record that lie further from the journal's ticks are not believed."""
 DECLARE_NS = 10 * NS
 GAP_NS = 7 * 24 * 3600 * NS
-
-
-@dataclass(slots=True)
-class _Instance:
-    """The capturing process whose journal is being read. Times in ns."""
-
-    id: bytes
-    started: int
-    segmenter: Segmenter
-    tick: journal.Tick | None = None
-    mono: int | None = None
-    """The latest monotonic time that was believed."""
-    stopped: bool = False
-    stepped: bool = False
-    trouble: bool = False
-    """The machine refuses to keep what comes in, as capture says."""
-    troubled: bool = False
-    """It did so in the slot that closes next."""
-    begun: bool = False
-    """Whether a tick of it has come: the calls of the instance before are carried or over by then."""
 
 
 class Sealer:
@@ -129,8 +107,8 @@ class Sealer:
         self._desk.forget_orphans()
         self._sealed_calls = last.next_call if last else 1
         self._files = JournalFiles(home, self._reader)
-        self._instance: _Instance | None = None
-        self._before: _Instance | None = None
+        self._instance: Instance | None = None
+        self._before: Instance | None = None
         """The instance before, until the first tick of its successor."""
         self._since = clock.wall_ns()
         self._due: list[tuple[int, int]] = []
@@ -213,7 +191,7 @@ class Sealer:
         self._instance = None
         self._reader.next_instance()
 
-    def _settle_before(self, instance: _Instance) -> None:
+    def _settle_before(self, instance: Instance) -> None:
         """At its first tick: what the instance before has left and this one has not taken up is over."""
         if instance.begun:
             return
@@ -245,11 +223,11 @@ class Sealer:
         except FormatError as error:
             self.findings.append(Finding(where, str(error)))
 
-    def _begin(self, id_: bytes) -> _Instance:
+    def _begin(self, id_: bytes) -> Instance:
         current = self._reader.current
         started, partial = (current.started, not current.complete) if current else (0, False)
         segmenter = Segmenter(self._streams, self._waiting)
-        instance = self._instance = _Instance(id_, started, segmenter)
+        instance = self._instance = Instance(id_, started, segmenter)
         self._desk.begin_instance(instance.segmenter, partial=partial)
         self._due = []
         self.feed.tell("instance", instance=id_.hex(), wall=started)
@@ -258,7 +236,7 @@ class Sealer:
             self._config = self._notes.config_of(self._config_root)
         return instance
 
-    def _record(self, instance: _Instance, record: object, where: str) -> None:
+    def _record(self, instance: Instance, record: object, where: str) -> None:
         """One record; what it says wrongly is a finding, and an oddity of the call it names."""
         try:
             if isinstance(record, journal.Media):
@@ -274,7 +252,7 @@ class Sealer:
             if isinstance(record, journal.Control):
                 self._desk.note_oddity(record, str(error))
 
-    def _media(self, instance: _Instance, media: journal.Media, where: str) -> None:
+    def _media(self, instance: Instance, media: journal.Media, where: str) -> None:
         segmenter = instance.segmenter
         segmenter.feed(media)
         if segmenter.strangers:
@@ -284,12 +262,12 @@ class Sealer:
             segmenter.ignore(*segmenter.strangers)
             segmenter.strangers.clear()
 
-    def _control(self, instance: _Instance, control: journal.Control) -> None:
+    def _control(self, instance: Instance, control: journal.Control) -> None:
         kind = controls.Fields(control.facts, "control record").text("type")
-        self._believe(instance, control, kind)
+        instance.believe(control, kind)
         if kind == "start":
             self._start(control)
-            self._follow(instance, controls.Fields(control.facts, "start record").text("follows", ""))
+            instance.follow(self._before, controls.Fields(control.facts, "start record").text("follows", ""))
             return
         if kind == "carried":  # for a successor of capture: where it may begin to read
             return
@@ -302,24 +280,6 @@ class Sealer:
             self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)
             heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
-
-    @staticmethod
-    def _believe(instance: _Instance, control: journal.Control, kind: str) -> None:
-        """A time far from the journal's own would make a call of years: such a record is refused."""
-        if "mono" not in control.facts or kind == "carry":  # which has its call's, of long ago
-            return
-        mono = controls.Fields(control.facts, f"{kind} record").time("mono")
-        if instance.mono is None:
-            instance.mono = mono
-        elif abs(mono - instance.mono) > FAR_NS:
-            raise FormatError(f"{kind} record", "lies an hour or more from the journal's time", where="mono")
-
-    def _follow(self, instance: _Instance, follows: str) -> None:
-        """An instance that goes on where another ended: on the same clocks, behind the same closed blocks."""
-        before = self._before
-        if before is not None and before.id.hex() == follows:
-            instance.tick, instance.mono = before.tick, before.mono
-            instance.segmenter.watermark_mono = before.segmenter.watermark_mono
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
@@ -335,7 +295,7 @@ class Sealer:
 
     # ------------------------------------------------------------------ ticks and slots
 
-    def _tick(self, instance: _Instance, tick: journal.Tick) -> None:
+    def _tick(self, instance: Instance, tick: journal.Tick) -> None:
         last, before = instance.tick, instance.mono
         if before is not None and not before - FAR_NS <= tick.mono < before + GAP_NS:
             raise FormatError("tick", f"monotonic time {tick.mono} after {before}", where="mono")
@@ -365,7 +325,7 @@ class Sealer:
         segmenter.watermark_mono = max(segmenter.watermark_mono, tick.watermark + offset)
         self._close_due(segmenter.watermark_mono)
 
-    def _between(self, instance: _Instance, last: journal.Tick | None) -> range:
+    def _between(self, instance: Instance, last: journal.Tick | None) -> range:
         """Slots that ended between two instances while we ran, and that the clock has not closed."""
         period = self._sequencer.period_ns
         if last is None or last.watermark >= instance.started:
@@ -404,7 +364,7 @@ class Sealer:
                 heapq.heappush(self._due, (opened.facts.mono + next_end * NS, number))
         close_segments(due, self._waiting)
 
-    def _stop(self, instance: _Instance, stop: journal.Stop) -> None:
+    def _stop(self, instance: Instance, stop: journal.Stop) -> None:
         """A clean end: last leaves and the off statement, in one beat of state 4."""
         f = controls.Fields(stop.facts, "stop record")
         tick = instance.tick
