@@ -223,7 +223,8 @@ def test_a_fault_in_any_operation(
         world, frames = copies.fresh()
         submit_note(world.home, 4, bytes(range(32)))
         fault.count, fault.at, fault.mode = 1, at, mode
-        assert drive(world, frames) == 1
+        # the last operations are not in every run: how often the feed is written depends on threads
+        assert drive(world, frames) == (fault.count >= at)
         fault.at = -1
         assert everything(world) == uncut, (at, mode)
 
