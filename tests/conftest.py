@@ -1,8 +1,29 @@
-"""What holds for every test: no deadline for Hypothesis, since the machine may be busy with others."""
+"""What holds for every test: Hypothesis by profile, and one directory that the workers of a run share.
+
+HYPOTHESIS_PROFILE=thorough looks ten times as long where a test does not name its own count of examples.
+"""
 
 from __future__ import annotations
 
-from hypothesis import settings
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
 
+from hypothesis import settings
+from tests.sharing import SHARED
+
+if TYPE_CHECKING:
+    import pytest
+
+# No deadline: the machine may be busy with others.
 settings.register_profile("memcon", deadline=None)
-settings.load_profile("memcon")
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "memcon"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that hands tests out makes the directory; its workers find it in their environment."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="memcon-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True))

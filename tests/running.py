@@ -1,17 +1,18 @@
-"""A home that recorded one short call with real workers, made once per test process and copied by tests."""
+"""A home that recorded one short call with real workers, made once in a run of the tests and copied."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import secrets
 import shutil
 import socket
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.sharing import copy_of
 
 from memcon.client.caller import place_call
 from memcon.client.voice import demo_voices
@@ -25,6 +26,7 @@ from memcon.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 ORIGIN = "tests.memcon.example/running"
 
@@ -85,11 +87,17 @@ class Recorded:
 
 @functools.cache
 def recorded() -> Recorded:
-    """Record once; the directory lives as long as the process."""
-    root = Path(tempfile.mkdtemp(prefix="memcon-recorded-")) / "home"
-    config = new_home(root)
-    home, clock, said = Home(root), SystemClock(), list[str]()
-    with (root.parent / "serve.log").open("wb") as log:
+    """This process's copy of it."""
+    root = copy_of("recorded", _record)
+    home = Home(root / "home")
+    return Recorded(home, load(home.config), json.loads((root / "said.json").read_bytes()))
+
+
+def _record(root: Path) -> None:
+    """Record one call with real workers in `root/home`; what they said goes beside it."""
+    config = new_home(root / "home")
+    home, clock, said = Home(root / "home"), SystemClock(), list[str]()
+    with (root / "serve.log").open("wb") as log:
         supervisor = Supervisor(home, clock, say=said.append, log=log)
         supervisor.start()
         try:
@@ -98,7 +106,7 @@ def recorded() -> Recorded:
             wait(lambda: Archive(home, config, clock).offers(1))
         finally:
             assert supervisor.stop("the test is over", by="tester")
-    return Recorded(home, config, said)
+    (root / "said.json").write_text(json.dumps(said))
 
 
 def copy(target: Path) -> tuple[Home, Config]:

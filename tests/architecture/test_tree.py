@@ -61,3 +61,9 @@ def test_every_dependency_is_used() -> None:
 def test_ci_runs_the_command_of_the_readme() -> None:
     assert "scripts/test" in (ROOT / ".ci" / "run").read_text()
     assert "./scripts/test" in (ROOT / "README.md").read_text()
+
+
+def test_every_room_has_a_gate() -> None:
+    rooms = {p.parent.name for p in (ROOT / "src" / "memcon").glob("*/__init__.py")}
+    lines = re.findall(r"^gate \d+ (.+)$", (ROOT / "scripts" / "test").read_text(), re.M)
+    assert sorted(room for line in lines for room in line.split()) == sorted(rooms)
