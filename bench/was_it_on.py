@@ -1,0 +1,101 @@
+"""A month of one-second slots, once synced: load what was kept, answer a question about all of it.
+
+Beside it, in the same run, a peer: numpy over the bare array of answers (maximum, counts, runs), which
+neither reads a file, checks its digest nor judges the newest slots.
+
+    python bench/was_it_on.py [slots]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from datetime import UTC
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from memcon.record.beat import Kind, State
+from memcon.record.hashing import sha256
+from memcon.tlog.merkle import Frontier
+from memcon.tlog.note import COSIGNATURE_ED25519, ED25519, VerifierKey
+from memcon.tlog.policy import Policy
+from memcon.verify import remember
+from memcon.verify.attest import Cosigned, Leaf, Terms
+from memcon.verify.findings import Report
+from memcon.verify.history import MARGIN, History
+from memcon.verify.was_it_on import Question, ask, to_json
+
+MONTH = 30 * 86_400
+ORIGIN = "bench.example/log"
+
+
+def policy() -> Policy:
+    """Two of three; the keys sign nothing here."""
+
+    def key(name: str, kind: int) -> VerifierKey:
+        private = Ed25519PrivateKey.from_private_bytes(sha256(name.encode()))
+        return VerifierKey(name, kind, private.public_key().public_bytes_raw())
+
+    lines = [f"log {key(ORIGIN, ED25519)}"]
+    lines += [f"witness {n} {key(n, COSIGNATURE_ED25519)}" for n in ("a", "b", "c")]
+    return Policy.parse("\n".join([*lines, "group g 2 a b c", "quorum g", ""]).encode())
+
+
+def kept(slots: int) -> bytes:
+    """What a sync leaves behind: settled answers, and a tail of the newest slots with their evidence."""
+    genesis = 1_790_000_000
+    chance = random.Random(1)
+    answers = bytearray(slots)
+    for _ in range(300):
+        at = chance.randrange(1, slots - 60)
+        answers[at : at + chance.randrange(1, 60)] = bytes([chance.choice((1, 3, 8))])
+    last = genesis + slots - 1
+    tail, notes, seen = [Leaf(slots - 1, last, Kind.BEAT, State.RECORDING)], {}, []
+    for n in range(1, MARGIN + 3):
+        digest = sha256(n.to_bytes(4, "big"))
+        one = Cosigned(slots + n - 1, tuple((name, last + n) for name in ("a", "b", "c")))
+        notes[digest] = one
+        seen.append(one)
+        tail.append(Leaf(slots + n - 1, last + n, Kind.BEAT, State.RECORDING, note=digest))
+    tree = Frontier(slots + MARGIN + 2, [bytes(32)] * (slots + MARGIN + 2).bit_count())
+    h = History(
+        ORIGIN, Terms(1000, 3, 2), genesis, tree, answers=answers, starts=[(genesis, 0)], tail=tail,
+        notes=notes, seen=seen,
+    )  # fmt: skip
+    return remember.to_bytes(h)
+
+
+def peer(answers: np.ndarray) -> tuple[int, int]:
+    """The same from the bare array."""
+    worst, counts = int(answers.max()), np.bincount(answers, minlength=9)
+    edges = np.flatnonzero(np.diff(answers)) + 1
+    return worst, int(counts[0]) + len(edges)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("slots", type=int, nargs="?", default=MONTH)
+    args = parser.parse_args()
+    data, asked = kept(args.slots), policy()
+    began = time.perf_counter()
+    h = remember.from_bytes(data)
+    end = h.genesis + args.slots + MARGIN
+    question = Question(h.genesis * 1000, end * 1000)
+    reply = ask(h, asked, question, end + 5, Report("bench", "log"))
+    shown = to_json(reply, UTC)
+    ours = time.perf_counter() - began
+    array = np.frombuffer(bytes(h.answers), dtype=np.uint8)
+    began = time.perf_counter()
+    worst, _ = peer(array)
+    theirs = time.perf_counter() - began
+    if worst != int(reply.answer) or sum(shown["counts"].values()) != shown["slots"]:
+        raise SystemExit("the two disagree")
+    found = f"{shown['answer']}, {len(shown['not_attested'])} runs"
+    print(f"{shown['slots']:,} slots: {ours * 1000:.0f} ms, {found}")
+    print(f"numpy over the bare array: {theirs * 1000:.1f} ms; ratio {ours / theirs:.1f}")
+
+
+if __name__ == "__main__":
+    main()
