@@ -87,6 +87,17 @@ LANES = {0: "A", 2: "B"}
         ({"type": "keys", "lines": 2}, "2\u00a0key lines of SRTP, kept apart from the message", "signalling"),
         ({"type": "keys"}, "Key lines of SRTP, kept apart from the message", "signalling"),
         ({"type": "loss", "layer": "journal", "count": 7}, "7 packets lost by journal", "the recorder"),
+        (
+            {"type": "off", "stream": 2, "statement": "ab"},
+            "Recording switched off, on the record, lane B",
+            "the recorder",
+        ),
+        (
+            {"type": "on", "stream": 0, "count": 7},
+            "Recording switched on again, lane A: 7 packets were not kept",
+            "the recorder",
+        ),
+        ({"type": "off", "count": 7}, "The line was off to its end: 7 packets were not kept", "the recorder"),
         ({"type": "oddity", "text": "two Vias"}, "two Vias", "the recorder"),
         ({"type": "end", "cause": 1, "who": 1}, "Ended by the sender (BYE)", "the recorder"),
         ({"type": "end", "cause": "x"}, "", "the recorder"),

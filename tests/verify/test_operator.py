@@ -959,6 +959,19 @@ def test_statements_of_off(tmp_path: Path) -> None:
     assert log_codes(world, tmp_path / "bad") == {"statement-fit", "statement-form"}
 
 
+def test_a_second_off_announced_in_the_first_leaf_that_is_partly_off(tmp_path: Path) -> None:
+    world = b.begun()
+    first = Off(world.origin, world.slot, "J. Ruiz", "by hand", "test", ("0011223344556677",))
+    world.beat(statement=world.state(first.encode()))
+    whole = Off(world.origin, world.slot, "J. Ruiz", "by hand", "test", ())
+    world.beat(state=beats.State.PARTLY_OFF, statement=world.state(whole.encode()))
+    world.beat(state=beats.State.OFF, statement=world.state(whole.encode()))
+    assert log_codes(world, tmp_path / "good") == set()
+    world.beat()
+    world.beat(state=beats.State.PARTLY_OFF, statement=world.state(first.encode()))
+    assert "statement-fit" in log_codes(world, tmp_path / "again")
+
+
 def test_statements_of_on_and_explanations(tmp_path: Path) -> None:
     world = b.begun()
     on = On(world.origin, world.slot, "J. Ruiz", "by hand", "test over", ())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memcon.capture.calls import Moment
     from memcon.capture.handover import Held
     from memcon.capture.left import Left, LeftCall
-    from memcon.capture.media_loop import Add, Release, Remove
+    from memcon.capture.media_loop import Work
     from memcon.capture.sockets import PortPool
 
 NO_FLOW = "gone"
@@ -74,7 +74,7 @@ class Again:
         self.at = at
         self.stamp = stamp(at.wall, at.mono)
         self.since_ns = left.wall
-        self.work: list[Add | Remove | Release] = []
+        self.work: list[Work] = []
         self._left = left
         self._sockets = sockets
         self._flows = flows
@@ -134,7 +134,7 @@ class Again:
     def commit(self) -> None:
         """Nothing."""
 
-    def put(self, work: Add | Remove | Release) -> None:
+    def put(self, work: Work) -> None:
         """Keep it until the call stands in the journal."""
         self.work.append(work)
 

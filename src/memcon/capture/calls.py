@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from memcon.capture import facts as f
 from memcon.capture.left import LeftCall, Said
-from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Owner, Release, Remove
+from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Mute, Muted, Owner, Release, Remove
 from memcon.errors import MachineError
 from memcon.record.beat import slot_of
 from memcon.record.hashing import handle_hash, receipt_message, sha256
+from memcon.store.switch import Switched
 from memcon.wire import events as ev
 from memcon.wire.srs import RecordingServer, ServerConfig
 
@@ -74,6 +75,8 @@ class _Recorded:
     metadata: bytes = b""
     oddities: int = 0
     paused: set[int] = field(default_factory=set)
+    line: str = ""
+    off: bool = False
     flow: str = ""
     heard: int = 0
     """Messages received."""
@@ -129,6 +132,7 @@ class Recorder:
         self._given_back: list[PortPair] = []
         self._no_port = ""
         self.stopping = False
+        self.switched = Switched()
         self.refused = 0
         self.started = 0
         self.odd = 0  # messages outside any call that could not be read
@@ -265,9 +269,30 @@ class Recorder:
             if s.index in recorded.handles
         ]
 
-    def _adopt(self, recorded: _Recorded, call: ev.Call) -> list[Add | Release]:
+    def _muted(self, recorded: _Recorded, index: int) -> Muted:
+        handles = recorded.handles[index]
+        facts = {"type": "off" if recorded.off else "on", "stream": 2 * index}
+        if recorded.off:
+            facts["statement"] = self.switched.statement
+        return Muted((handles.rtp, handles.rtcp), recorded.key, facts)
+
+    def switch(self, switched: Switched) -> None:
+        """Follow the off switch: calls of lines that are off are answered and kept, without their audio."""
+        at = f.stamp(self._clock.wall_ns(), self._clock.monotonic_ns())
+        facts = {"type": "switch", "whole": switched.whole, "lines": list(switched.lines)}
+        self._journal.control(facts | {"statement": switched.statement} | at)
+        self.switched = switched
+        for off in (True, False):
+            changed = [c for c in self._calls.values() if c.off != off and switched.off(c.line) == off]
+            for recorded in changed:
+                recorded.off = off
+            lines = tuple(self._muted(recorded, index) for recorded in changed for index in recorded.handles)
+            if lines:
+                self._media.put(Mute(off, lines))
+
+    def _adopt(self, recorded: _Recorded, call: ev.Call) -> list[Add | Mute | Release]:
         """Give newly allocated ports their m-lines; what to tell the media thread."""
-        work: list[Add | Release] = []
+        work: list[Add | Mute | Release] = []
         lines = {stream.port: stream.index for stream in call.streams if stream.port}
         for allocated in self._allocated.pop(call.dialog, ()):
             for pair in allocated.pairs:
@@ -280,6 +305,8 @@ class Recorder:
                 recorded.pairs.append(pair)
                 rtp, rtcp = Owner(recorded.key, 2 * index), Owner(recorded.key, 2 * index + 1)
                 since = allocated.since_ns
+                if recorded.off:
+                    work.append(Mute(True, (self._muted(recorded, index),)))
                 work.append(Add(handles.rtp, pair.rtp, rtp, since))
                 work.append(Add(handles.rtcp, pair.rtcp, rtcp, since, RTCP_EVERY))
             work.append(Release(allocated.hold))
@@ -287,6 +314,8 @@ class Recorder:
 
     def _start(self, call: ev.Call, now: dict[str, str]) -> None:
         recorded = _Recorded(f"{next(self._keys)}", metadata=call.metadata_raw, flow=call.transport.flow)
+        recorded.line = f.line_of(call, self._settings.lines)
+        recorded.off = self.switched.off(recorded.line)
         work = self._adopt(recorded, call)
         try:
             streams = self._journal_call(recorded, call, now)
@@ -313,7 +342,7 @@ class Recorder:
             "key": recorded.key,
             "handle": self._pending_handle.pop(call.dialog).hex(),
             "mode": call.kind,
-            "line": f.line_of(call, self._settings.lines),
+            "line": recorded.line,
             "source_ids": f.source_ids(call),
             "parties": recorded.parties,
             "streams": streams,
@@ -405,6 +434,8 @@ class Recorder:
 
     def _serve_again(self, recorded: _Recorded, left: LeftCall, again: Again) -> ev.DialogId:
         call = self.server.restore(left.invite, left.answer, again.transport(left.facts), again.at.mono)
+        recorded.line = f.line_of(call, self._settings.lines)
+        recorded.off = self.switched.off(recorded.line)
         pairs = again.take([stream.port for stream in call.streams if stream.port])
         self._allocated[call.dialog] = [_Allocated(0, again.since_ns, pairs)]
         again.work += self._adopt(recorded, call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,10 +63,33 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class Muted:
+    """The handles of one m-line, its call's key, and the event of the call that says it."""
+
+    handles: tuple[int, ...]
+    key: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Keep nothing of what these receive from now on, or (`off` False) keep it again.
+
+    When that is done each call's event is journalled, at the end with what was not kept as `count`.
+    """
+
+    off: bool
+    lines: tuple[Muted, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The sockets that a hold was for have been handed over, or were never used."""
 
     hold: int
+
+
+Work = Add | Remove | Mute | Release
 
 
 @dataclass(slots=True)
@@ -87,7 +110,8 @@ class MediaLoop(threading.Thread):
         self._journal = journal
         self._clock = clock
         self._log = log
-        self._work: queue.SimpleQueue[Add | Remove | Release] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._muted: dict[int, int] = {}  # handle -> packets not kept
         self._stop_asked = threading.Event()
         self._streams: dict[int, _Stream] = {}
         self._drops: dict[int, int] = {}  # of open handles, as last journalled
@@ -103,7 +127,7 @@ class MediaLoop(threading.Thread):
 
     # --- from the SIP thread ---
 
-    def put(self, work: Add | Remove | Release) -> None:
+    def put(self, work: Work) -> None:
         """Hand over work; it is done at the start of the next sweep."""
         self._work.put(work)
 
@@ -165,7 +189,26 @@ class MediaLoop(threading.Thread):
         with self._holds_lock:
             return min((watermark, *self._holds.values()))
 
+    def _unmuted(self, sweep: Sweep) -> Sweep:
+        """The sweep without what is switched off, which is counted and forgotten."""
+        off = np.isin(sweep.stream, list(self._muted))
+        if not off.any():
+            return sweep
+        for handle, count in zip(*np.unique(sweep.stream[off], return_counts=True), strict=True):
+            self._muted[int(handle)] += int(count)
+        keep = ~off
+        return replace(
+            sweep,
+            stream=sweep.stream[keep],
+            arrival=sweep.arrival[keep],
+            length=sweep.length[keep],
+            data=sweep.data[np.repeat(keep, sweep.length)],
+            sources=[source for source in sweep.sources if source[1] not in self._muted],
+        )
+
     def _keep(self, sweep: Sweep) -> None:
+        if self._muted:
+            sweep = self._unmuted(sweep)
         count = len(sweep.stream)
         if count:
             self.packets += count
@@ -217,6 +260,8 @@ class MediaLoop(threading.Thread):
                 self._add(work)
             elif isinstance(work, Remove):
                 self._remove(work)
+            elif isinstance(work, Mute):
+                self._mute(work)
             else:
                 with self._holds_lock:
                     self._holds.pop(work.hold, None)
@@ -233,9 +278,23 @@ class MediaLoop(threading.Thread):
         else:
             self._streams[work.handle] = _Stream(work.owner)
 
+    def _mute(self, work: Mute) -> None:
+        """What lies in the sockets at this moment is of the time before the switch: it is taken first."""
+        known = any(handle in self._streams for line in work.lines for handle in line.handles)
+        if known and not self._journal.full:
+            self._keep(self._receiver.sweep())
+        wall, mono = self._clock.wall_ns(), self._clock.monotonic_ns()
+        for line in work.lines:
+            if work.off:
+                self._muted |= dict.fromkeys(line.handles, 0)
+                self._note(line.key, line.facts, wall, mono)
+            else:
+                count = sum(self._muted.pop(handle, 0) for handle in line.handles)
+                self._note(line.key, line.facts | {"count": count}, wall, mono)
+
     def _remove(self, work: Remove) -> None:
         handles = [handle for handle in work.handles if handle in self._streams]
-        packets = 0
+        packets = unkept = 0
         try:
             for handle in handles:
                 rest = self._receiver.remove(handle)
@@ -244,6 +303,10 @@ class MediaLoop(threading.Thread):
                 else:
                     self._keep(rest)
                 packets += self._streams.pop(handle).packets
+                unkept += self._muted.pop(handle, 0)
+            if unkept:
+                wall, mono = self._clock.wall_ns(), self._clock.monotonic_ns()
+                self._note(str(work.facts["key"]), {"type": "off", "count": unkept}, wall, mono)
             drops = {handle: n for handle, n in self._receiver.drops(handles).items() if n}
             counts = {str(handle): n for handle, n in drops.items()}
             self._journal.control(work.facts | {"drops": counts}, [work.attachment])

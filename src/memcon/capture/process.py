@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from memcon.capture.again import Sockets
@@ -26,8 +26,9 @@ from memcon.capture.sockets import PortPool, raise_file_limit
 from memcon.capture.takeover import TakenOver, carried, same_boot, take_over
 from memcon.capture.tls import Tls, TlsFiles
 from memcon.clock import NS
-from memcon.errors import LocalError, MachineError
+from memcon.errors import FormatError, LocalError, MachineError
 from memcon.record import canonical
+from memcon.store import switch
 from memcon.store.durable import read_if_there, write_file
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Capture:
             "config": self._settings.config_parts,
         }
         self._journal.control(start | stamp(self._clock.wall_ns(), self._clock.monotonic_ns()))
+        self._follow_switch()
         taken = self._take_over()
         self._media.start()
         self._watch_supervisor(stop)
@@ -148,6 +150,7 @@ class Capture:
             while not stop.is_set() and not self._media.ended.is_set():
                 self._say()
                 self._handover.alive()
+                self._follow_switch()
                 self._recorder.settle()
                 probation.look(self._clock.monotonic_ns())
                 self._sip.tidy(full=self._journal.exhausted)
@@ -268,6 +271,10 @@ class Capture:
             "listen": [str(end) for end in self.listening],
             "tcp_connections": len(self._sip.tcp),
             "calls": self._recorder.open_calls,
+            "off": {
+                "whole": self._recorder.switched.whole,
+                "lines": list(self._recorder.switched.lines),
+            },
             "calls_started": self._recorder.started,
             "calls_refused": self._recorder.refused,
             "messages_unread": self._recorder.odd,
@@ -287,6 +294,22 @@ class Capture:
             "journal_lag_s": self._journal.lag_ns / NS,
             "trouble": None if trouble is None else str(trouble),
         }
+
+    def _follow_switch(self) -> None:
+        """Do what `switch.json` says; while something is off, say so in the journal again and again.
+
+        What cannot be read switches nothing: on stays on, and off stays off.
+        """
+        try:
+            switched = switch.read(self._home)
+        except (FormatError, MachineError) as error:
+            self._log.error("the off switch cannot be read", why=str(error))
+            return
+        switched = replace(switched, announced=None)
+        if switched != self._recorder.switched or switched.anything:
+            if switched != self._recorder.switched:
+                self._log.info("switch", whole=switched.whole, lines=list(switched.lines), by=switched.by)
+            self._recorder.switch(switched)
 
     def _say(self) -> None:
         try:

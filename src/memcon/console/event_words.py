@@ -76,6 +76,8 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
         port = f":{text_of(facts['port'])}" if "port" in facts else ""
         what = "Control reports (RTCP)" if _is_rtcp(facts) else "Audio"
         return f"{what}{where} came from {text_of(facts.get('address'))}{port}", RECORDER
+    if kind in ("off", "on"):
+        return _switched(kind, facts, lane_of), RECORDER
     if kind == "loss" and facts.get("layer") == "srtp":
         packets = text_of(facts.get("count"))
         return f"{packets} packets{where} that no key opened: kept as they came", RECORDER
@@ -99,6 +101,16 @@ def event_words(facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> tuple[s
         tail = f", {count(len(odd), 'oddity', 'oddities')}" if isinstance(odd, list) and odd else ""
         return f"Metadata: who takes part{tail}", SIGNALLING
     return kind or "Not named", RECORDER
+
+
+def _switched(kind: str, facts: Mapping[str, Any], lane_of: Mapping[int, str]) -> str:
+    """The off switch, as it touched this call."""
+    kept = f": {text_of(facts['count'])} packets were not kept" if "count" in facts else ""
+    lane = _lane(facts, lane_of)
+    where = f", lane {lane}" if lane else ""
+    if kind == "on":
+        return f"Recording switched on again{where}{kept}"
+    return f"The line was off to its end{kept}" if kept else f"Recording switched off, on the record{where}"
 
 
 _HOLDS = {

@@ -49,6 +49,12 @@ class Fields:
             raise self.fail(key, f"is no number from 0 to {limit}")
         return value
 
+    def flag(self, key: str) -> bool:
+        value = self.facts.get(key)
+        if not isinstance(value, bool):
+            raise self.fail(key, "is neither true nor false")
+        return value
+
     def time(self, key: str) -> int:
         """Nanoseconds as a decimal text."""
         value = self.facts.get(key)

@@ -50,6 +50,7 @@ from memcon.seal.retention import JournalFiles
 from memcon.seal.segmenter import Segmenter
 from memcon.seal.sequencer import Sequencer, free_lane, note_name
 from memcon.seal.streams import Streams
+from memcon.seal.switch import States, Switchboard
 from memcon.seal.waiting import Waiting
 from memcon.store import durable
 from memcon.store.journal_reader import Finding, JournalReader
@@ -112,6 +113,9 @@ class Sealer:
         """The instance before, until the first tick of its successor."""
         self._since = clock.wall_ns()
         self._due: list[tuple[int, int]] = []
+        store = self._sequencer.store
+        self.switch = Switchboard(home, self._sequencer.origin, self._keys.structure, store.add_statement)
+        self._states = States(self.switch.switched)
         self.timings: list[int] = []
         """Monotonic ns from beat made to checkpoint published, of the latest beats."""
 
@@ -135,7 +139,7 @@ class Sealer:
         `stopping`: what the journal says is still sealed, and nothing is said that it does not say.
         Raises MachineError where the disk refuses.
         """
-        did = self._read_one() or (not stopping and self._by_clock())
+        did = self._read_one() or (not stopping and self._by_clock()) or self.switch.look()
         self._take_findings()
         self._handed_over(self._desk.collect(idle=not did))
         if not did:
@@ -271,6 +275,9 @@ class Sealer:
             return
         if kind == "carried":  # for a successor of capture: where it may begin to read
             return
+        if kind == "switch":
+            self._switched(control)
+            return
         if kind == "host":
             instance.trouble = bool(controls.Fields(control.facts, "host record").text("trouble"))
             instance.troubled |= instance.trouble
@@ -280,6 +287,11 @@ class Sealer:
             self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)
             heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
+
+    def _switched(self, control: journal.Control) -> None:
+        """Capture has stopped recording something, or begun again."""
+        f = controls.Fields(control.facts, "switch record")
+        self._states.change(f.time("wall"), whole=f.flag("whole"), some=bool(f.list("lines")))
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
@@ -451,10 +463,13 @@ class Sealer:
         leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
         fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
+        off = self._states.during(slot * period, (slot + 1) * period)
+        if statement == ZERO32:
+            statement = self.switch.statement_for(slot)
         published = self._sequencer.publish(
             slot,
             leaves,
-            state=state or self._state(ran=ran),
+            state=max(state or self._state(ran=ran), off),
             flags=(beat.FLAG_LATE_BACKLOG if late else 0) | (beat.FLAG_CLOCK_STEP if stepped else 0),
             instance=instance.id if instance else bytes(16),
             config_root=self._config_root,
@@ -464,6 +479,7 @@ class Sealer:
         if instance is not None:
             instance.troubled = instance.trouble
         self._notes.sealed()
+        self.switch.published(index)
         self.feed.notes(notes)
         self.feed.beat(published.beat, published.made, published.published, self._desk.open.values())
         self.timings = [*self.timings[-999:], published.elapsed]
@@ -541,7 +557,9 @@ class Sealer:
     def say(self) -> None:
         """Write `seal.json`: what this process says of itself, for the office and for people."""
         last = self._sequencer.last
+        switched = self.switch.switched
         status = {
+            "off": {"whole": switched.whole, "lines": list(switched.lines)},
             "pid": os.getpid(),
             "wall": self._clock.wall_ns(),
             "trouble": None,

@@ -128,6 +128,16 @@ class Home:
         return self.root / "state.json"
 
     @property
+    def switch(self) -> Path:
+        """What is switched off."""
+        return self.root / "switch.json"
+
+    @property
+    def switch_asked(self) -> Path:
+        """What people asked the off switch for, and no leaf has named yet."""
+        return self.work / "switch"
+
+    @property
     def run(self) -> Path:
         return run_directory(self.root)
 

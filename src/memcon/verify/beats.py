@@ -122,7 +122,10 @@ class BeatCheck:
         if turns and leaf.state not in _ON:
             if len(self._turns) < MAX_LISTED:
                 self._turns.append((before, leaf, tuple(self._pending)))
+            spare = leaf.statement if len(self._pending) > 1 and leaf.statement in self._pending else None
             self._pending.clear()  # what has served for one turn does not serve for the next
+            if spare is not None:  # named by this very leaf, beside the one that has served
+                self._pending[spare] = None
 
     def _first(self, leaf: Beat, where: str) -> None:
         if leaf.kind is not Kind.GENESIS:
