@@ -123,6 +123,7 @@ class BeatCheck:
             if len(self._turns) < MAX_LISTED:
                 self._turns.append((before, leaf, tuple(self._pending)))
             spare = leaf.statement if len(self._pending) > 1 and leaf.statement in self._pending else None
+            self._in_force.update(self._pending)
             self._pending.clear()  # what has served for one turn does not serve for the next
             if spare is not None:  # named by this very leaf, beside the one that has served
                 self._pending[spare] = None
