@@ -50,7 +50,7 @@ from memcon.seal.retention import JournalFiles
 from memcon.seal.segmenter import Segmenter
 from memcon.seal.sequencer import Sequencer, free_lane, note_name
 from memcon.seal.streams import Streams
-from memcon.seal.switch import States, Switchboard
+from memcon.seal.switch import Switchboard
 from memcon.seal.waiting import Waiting
 from memcon.store import durable
 from memcon.store.journal_reader import Finding, JournalReader
@@ -115,7 +115,6 @@ class Sealer:
         self._due: list[tuple[int, int]] = []
         store = self._sequencer.store
         self.switch = Switchboard(home, self._sequencer.origin, self._keys.structure, store.add_statement)
-        self._states = States(self.switch.switched)
         self.timings: list[int] = []
         """Monotonic ns from beat made to checkpoint published, of the latest beats."""
 
@@ -276,7 +275,7 @@ class Sealer:
         if kind == "carried":  # for a successor of capture: where it may begin to read
             return
         if kind == "switch":
-            self._switched(control)
+            self.switch.told(control)
             return
         if kind == "host":
             instance.trouble = bool(controls.Fields(control.facts, "host record").text("trouble"))
@@ -287,11 +286,6 @@ class Sealer:
             self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)
             heapq.heappush(self._due, (opened.facts.mono + NS, opened.number))
-
-    def _switched(self, control: journal.Control) -> None:
-        """Capture has stopped recording something, or begun again."""
-        f = controls.Fields(control.facts, "switch record")
-        self._states.change(f.time("wall"), whole=f.flag("whole"), some=bool(f.list("lines")))
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
@@ -463,9 +457,8 @@ class Sealer:
         leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
         fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
-        off = self._states.during(slot * period, (slot + 1) * period)
-        if statement == ZERO32:
-            statement = self.switch.statement_for(slot)
+        off = self.switch.states.during(slot * period, (slot + 1) * period)
+        statement = self.switch.statement_for(slot) if statement == ZERO32 else statement
         published = self._sequencer.publish(
             slot,
             leaves,
@@ -557,9 +550,8 @@ class Sealer:
     def say(self) -> None:
         """Write `seal.json`: what this process says of itself, for the office and for people."""
         last = self._sequencer.last
-        switched = self.switch.switched
         status = {
-            "off": {"whole": switched.whole, "lines": list(switched.lines)},
+            "off": self.switch.status(),
             "pid": os.getpid(),
             "wall": self._clock.wall_ns(),
             "trouble": None,

@@ -19,6 +19,7 @@ from memcon.errors import FormatError
 from memcon.record.beat import State
 from memcon.record.hashing import ZERO32, line_pseudonym
 from memcon.record.statement import Explanation, Off, On
+from memcon.seal.controls import Fields
 from memcon.store import durable, switch
 from memcon.store.switch import EXPLANATION, OFF, ON, Announced, Asked, Switched
 from memcon.tlog.checkpoint import Checkpoint
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from memcon.record.journal import Control
     from memcon.store.paths import Home
 
 COSIGNED = "cosigned"
@@ -43,7 +45,17 @@ class Switchboard:
         self._key = structure_key
         self._keep = keep
         self.switched = switch.read(home)
+        self.states = States(self.switched)
         self._named: tuple[Path, Asked, bytes] | None = None
+
+    def told(self, control: Control) -> None:
+        """A record of capture: it has stopped recording something, or begun again. Raises FormatError."""
+        f = Fields(control.facts, "switch record")
+        self.states.change(f.time("wall"), whole=f.flag("whole"), some=bool(f.list("lines")))
+
+    def status(self) -> dict[str, object]:
+        """What is off, for `seal.json`."""
+        return {"whole": self.switched.whole, "lines": list(self.switched.lines)}
 
     @property
     def witnessed(self) -> bool:
