@@ -236,6 +236,12 @@ def test_what_a_quorum_has_cosigned_and_nobody_serves_is_withheld() -> None:
     assert story.answers(8)[5:] == [UNKNOWN] * 3
 
 
+def test_a_larger_checkpoint_that_is_not_served_attests_no_leaf() -> None:
+    """It may be of another history: nothing proves that these leaves are in it."""
+    story = Story().beats(1, 2).leaf(3)
+    assert story.cosign(at(4), size=9).answers(3) == [ON, ON, UNKNOWN]
+
+
 def test_a_certificate_weighs_more_than_what_is_withheld() -> None:
     story = Story().beats(1, 2).cosign(at(8), size=3).cosign(at(9), size=6)
     assert story.answers(6)[2:] == [SILENT, SILENT, "withheld", "withheld"]

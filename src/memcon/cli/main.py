@@ -24,6 +24,7 @@ COMMANDS = {
     "off": "Switch recording off, on the record: by whom, why, which lines",
     "on": "Switch recording on again",
     "explain": "Say afterwards why the recorder was silent",
+    "attack": "Play an operator's attack on a throw-away log, and show what anybody sees",
     "was-it-on": "Say whether a recorder was attested at a time, and by what evidence",
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",

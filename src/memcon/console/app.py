@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from memcon.console import call_view, file_view, login_view, register_view, status_view
+from memcon.console import call_view, file_view, login_view, register_view, status_view, switch_view
 from memcon.console.guard import Guard, allowed_hosts
 from memcon.console.render import Pages
 from memcon.console.session import Sessions
@@ -71,6 +71,7 @@ def create_app(deps: ConsoleDeps) -> Starlette:
         *register_view.routes(pages),
         *call_view.routes(pages),
         *status_view.routes(pages),
+        *switch_view.routes(pages),
         *login_view.routes(pages),
         *file_view.routes(pages),
         Mount("/static", Static(directory=cast("PathLike[str]", static)), name="static"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from memcon.clock import Clock
     from memcon.console.users import Users
+    from memcon.store.switch import Asked, Switched
     from memcon.verify.findings import Report
 
 CallState = Literal["live", "recorded", "partly", "none"]
@@ -297,6 +298,23 @@ class Log(Protocol):
         ...
 
 
+class OffSwitch(Protocol):
+    """The recorder's off switch."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The names of the lines there are."""
+        ...
+
+    def now(self) -> Switched:
+        """What is off, and what was announced."""
+        ...
+
+    def ask(self, asked: Asked) -> None:
+        """Ask for a turn of it; UsageError where nothing would come of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleDeps:
     """The console's whole world. `session_key` (32 bytes) signs sessions; it may be new at each start."""
@@ -315,4 +333,5 @@ class ConsoleDeps:
     public_url: str = ""
     version: str = "0.1.0"
     verifier_file: Path | None = None
+    switch: OffSwitch | None = None
     secure_cookies: bool = False

@@ -181,6 +181,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
                 log_command(status.vkeys, f"{request.url.scheme}://{request.url.netloc}/log", packed=packed),
             ),
             grow="/fragments/status",
+            switch=deps.switch is not None,
         )
 
     def fragment(request: Request) -> Response:

@@ -27,6 +27,7 @@ from memcon.console.session import load_session_key
 from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
+from memcon.service.switching import Switch
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
 from memcon.vault.keeper import Keeper
@@ -171,6 +172,7 @@ def console_deps(
         hosts=(config.console_host, *_public_names(config)),
         version=__version__,
         verifier_file=find_verifier(),
+        switch=Switch(home, config, clock),
     )
 
 

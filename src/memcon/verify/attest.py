@@ -146,7 +146,8 @@ class Evidence:
 
     `leaves`: consecutive, up to the last one served; the slots after the first of them can be judged.
     `size`: leaves served. `notes`: the notes that leaves name, by hash. `seen`: every cosigned
-    checkpoint, those notes, silence certificates and checkpoints of a larger size included.
+    checkpoint, those notes, silence certificates and checkpoints of a larger size included; the larger ones
+    show that something is withheld, and nothing of the leaves that are served.
     `covered_from`: ms, where an off statement is in force before the first of the leaves.
     """
 
@@ -209,7 +210,7 @@ class Judge:
     def leaves(self) -> list[Judged]:
         """Each leaf by the ordinary rule, in their order, off statements set aside."""
         found = []
-        rest = len(self._seen)
+        rest = bisect_right(self._sizes, self._e.size)  # a larger one is not shown to hold these leaves
         earliest: dict[str, int] = {}
         first: int | None = None
         quorum: int | None = None
