@@ -1,12 +1,9 @@
-"""SRTP and SRTCP opened: authenticated, decrypted, many packets at once (RFC 3711, RFC 6188, RFC 7714).
+"""SRTP and SRTCP opened: authenticated and decrypted (RFC 3711, RFC 6188, RFC 7714).
 
 For a recorder that only receives. Two things differ from a telephone's: a packet that comes twice is
 opened twice, since a duplicate is part of what arrived; and there is no replay window, since nothing
 is played. The rollover counter of each source is learned from its packets in their order, so that
 whoever reads the same packets again stands where we stood.
-
-The key stream of a run of packets is made in one go: AES in counter mode is AES of counters, and OpenSSL
-takes thousands of them a call.
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -40,7 +36,6 @@ LOST = 25
 """Packets of a source refused in a row after which its counter is searched for again."""
 _BLOCK = 16
 _E = 1 << 31
-_U64 = (1 << 64) - 1
 _RTP_LABELS, _RTCP_LABELS = (0, 1, 2), (3, 4, 5)
 
 
@@ -61,8 +56,9 @@ class _Keys:
         salt = derive(master, labels[2], suite.salt)
         self.salt = int.from_bytes(salt, "big")
         self.aead = AESGCM(key) if suite.aead else None
-        # ECB over counters is counter mode
-        self._cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305
+        # one context for all packets of the key: it is set to each packet's counter
+        self._cipher = Cipher(algorithms.AES(key), modes.CTR(bytes(_BLOCK))).encryptor()
+        self._base = self.salt << 16
         auth = b"" if suite.aead else derive(master, labels[1], 20)
         block = auth.ljust(64, b"\0")
         self._inner = hashlib.sha1(bytes(b ^ 0x36 for b in block), usedforsecurity=False)
@@ -80,32 +76,10 @@ class _Keys:
         """The GCM nonce (RFC 7714 §8.1, §9.1): 16 zero bits, SSRC, index of 48 bits, with the salt."""
         return (self.salt ^ (ssrc << 48 | index)).to_bytes(12, "big")
 
-    def keystream(self, places: Sequence[tuple[int, int]], sizes: Sequence[int]) -> bytes:
-        """Key stream for packets at (ssrc, index): for each, whole blocks of its size in bytes (§4.1.1)."""
-        base = self.salt << 16
-        high = np.array([(base >> 64 ^ ssrc) & _U64 for ssrc, _ in places], np.uint64)
-        low = np.array([(base ^ index << 16) & _U64 for _, index in places], np.uint64)
-        blocks = np.array([-(-size // _BLOCK) for size in sizes], np.int64)
-        ends = np.cumsum(blocks)
-        counter = np.empty((int(ends[-1]), 2), ">u8")
-        counter[:, 0] = np.repeat(high, blocks)
-        within = np.arange(int(ends[-1])) - np.repeat(ends - blocks, blocks)
-        counter[:, 1] = np.repeat(low, blocks) + within.astype(np.uint64)  # 16 bits are free for it
-        return self._cipher.update(counter.tobytes())
-
-    def decrypt(self, places: Sequence[tuple[int, int]], payloads: Sequence[bytes]) -> list[bytes]:
-        """The payloads of packets in counter mode."""
-        sizes = [len(payload) for payload in payloads]
-        padded = b"".join([payload + bytes(-len(payload) % _BLOCK) for payload in payloads])
-        if not padded:
-            return list(payloads)
-        stream = np.frombuffer(self.keystream(places, sizes), np.uint8)
-        plain = (np.frombuffer(padded, np.uint8) ^ stream).tobytes()
-        out, at = [], 0
-        for size in sizes:
-            out.append(plain[at : at + size])
-            at += size + -size % _BLOCK
-        return out
+    def decrypt(self, ssrc: int, index: int, payload: bytes) -> bytes:
+        """A payload in counter mode (§4.1.1); its counter begins with salt, SSRC and index added up."""
+        self._cipher.reset_nonce((self._base ^ ssrc << 64 ^ index << 16).to_bytes(_BLOCK, "big"))
+        return self._cipher.update(payload)
 
 
 @dataclass(slots=True)
@@ -138,9 +112,8 @@ class _Line:
 
     # --- RTP ---
 
-    def check(self, packet: bytes) -> tuple[_Keys, int, int, bytes, int] | None:
-        """Authenticate an RTP packet in counter mode: (keys, ssrc, index, packet without its trailer, where
-        its payload begins); None if it does not authenticate."""
+    def open_counted(self, packet: bytes) -> bytes | None:
+        """Open an RTP packet in counter mode; None if it does not authenticate."""
         size, tag = self.mki_size, self.suite.tag
         end = len(packet) - tag - size
         start = payload_start(packet, end)
@@ -154,7 +127,7 @@ class _Line:
         for index in self._candidates(ssrc, sequence):
             if _same(keys.mac(body, (index >> 16).to_bytes(4, "big"))[:tag], said):
                 self._heard(ssrc, index)
-                return keys, ssrc, index, body, start
+                return body[:start] + keys.decrypt(ssrc, index, body[start:])
         self._refused(ssrc)
         return None
 
@@ -228,7 +201,7 @@ class _Line:
         if not _same(keys.mac(packet[:end], b"")[:tag], packet[len(packet) - tag :]):
             return None
         body = packet[8 : end - 4]
-        return packet[:8] + (keys.decrypt([(ssrc, index)], [body])[0] if encrypted else body)
+        return packet[:8] + (keys.decrypt(ssrc, index, body) if encrypted else body)
 
     @staticmethod
     def _open_rtcp_aead(
@@ -293,20 +266,7 @@ class Guard:
     def _open_by(
         line: _Line, packets: Sequence[bytes], which: Sequence[int], found: list[bytes | None]
     ) -> None:
-        waiting: dict[int, list[tuple[int, int, int, bytes, int]]] = {}
-        keys_of: dict[int, _Keys] = {}
+        opening = line.open_aead if line.suite.aead else line.open_counted
         for i in which:
             packet = packets[i]
-            if is_rtcp(packet):
-                found[i] = line.open_rtcp(packet)
-            elif line.suite.aead:
-                found[i] = line.open_aead(packet)
-            elif (checked := line.check(packet)) is not None:
-                keys, ssrc, index, body, start = checked
-                keys_of[id(keys)] = keys
-                waiting.setdefault(id(keys), []).append((i, ssrc, index, body, start))
-        for name, rows in waiting.items():
-            places = [(ssrc, index) for _, ssrc, index, _, _ in rows]
-            plain = keys_of[name].decrypt(places, [body[start:] for _, _, _, body, start in rows])
-            for (i, _, _, body, start), payload in zip(rows, plain, strict=True):
-                found[i] = body[:start] + payload
+            found[i] = line.open_rtcp(packet) if is_rtcp(packet) else opening(packet)
