@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from memcon.aftermath.answer import answer, length_words, one_in, p_words, window_words
-from memcon.aftermath.picture import alone, class_picture, histogram, sequel_picture
+from memcon.aftermath.picture import alone, class_picture, drawn, histogram, sequel_picture
 from memcon.aftermath.reading import open_events
 from memcon.aftermath.series import Request, Selection, Series, read_series, study_of, tick_of
 from memcon.aftermath.study import Hypothesis, Naming, Study, facts
@@ -68,16 +68,16 @@ def test_it_is_kept_with_all_its_numbers(study: Study) -> None:
 
 
 def test_pictures_are_images_with_a_sentence(study: Study) -> None:
-    for svg in (sequel_picture(study), class_picture(study)):
+    for svg in (drawn(sequel_picture(study)), drawn(class_picture(study))):
         root = ET.fromstring(svg)  # noqa: S314 # made here
         assert root.get("role") == "img"
         assert root.get("aria-label", "").endswith(".")
-    assert "4 by 24 or more, among them 28 January 2017." in sequel_picture(study)
-    ET.fromstring(alone(sequel_picture(study)).encode())  # noqa: S314
+    assert "4 by 24 or more, among them 28 January 2017." in sequel_picture(study).label
+    ET.fromstring(alone(drawn(sequel_picture(study))).encode())  # noqa: S314
 
 
 def test_what_a_stranger_wrote_cannot_leave_the_picture() -> None:
-    svg = histogram(np.array([0, 900]), np.array([5, 1]), 900, ("<script>", "&"), '"><script>')
+    svg = drawn(histogram(np.array([0, 900]), np.array([5, 1]), 900, ("<script>", "&"), '"><script>'))
     assert "<script>" not in svg
     ET.fromstring(svg)  # noqa: S314
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from memcon.errors import FormatError
@@ -23,6 +24,7 @@ NONE = -1
 NOWHERE = -(1 << 31)
 """No coordinate."""
 MOST = (1 << 31) - 1
+_MOST_NAMES = 1 << 16
 _SECOND_NS = 1_000_000_000
 _DAY_NS = 86_400 * _SECOND_NS
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -52,6 +54,60 @@ class RowError(Exception):
     """What is wrong with one row; the reader says which."""
 
 
+class Number(NamedTuple):
+    """Where a column of numbers is and how it is read; `constant` where the file has none."""
+
+    at: int | None
+    read: Mapping[str, int] | None
+    constant: int = NONE
+
+
+NOTHING = Number(None, None)
+
+
+class Word(NamedTuple):
+    """Where a column of words is, and their names."""
+
+    at: int | None
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the fields of a file's rows become a `Row`. Columns that are not named are NONE."""
+
+    numbers: Mapping[str, Number]
+    kind: Word
+    country: Word
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """The columns that are read, two at least."""
+        every = [*(n.at for n in self.numbers.values()), self.kind.at, self.country.at]
+        found = sorted({place for place in every if place is not None})
+        return tuple(found if len(found) > 1 else found * 2)
+
+    @cached_property
+    def _order(self) -> tuple[tuple[int | None, Mapping[str, int] | None, int], ...]:
+        return tuple(self.numbers.get(name, NOTHING) for name in FIGURES)
+
+    def row(self, fields: Sequence[str]) -> Row:
+        """One row. RowError for what cannot be read."""
+        values = [
+            constant if at is None or read is None else read[fields[at]] for at, read, constant in self._order
+        ]
+        if values[1] < values[0]:
+            raise RowError("it ends before it begins")
+        kind, country = (
+            "" if word.at is None else word.names[fields[word.at]] for word in (self.kind, self.country)
+        )
+        start, end, within, low, best, high, lat, lon, second = values
+        return Row(start, end, within, low, best, high, lat, lon, kind, country, second)
+
+
+FIGURES = ("start", "end", "within", "low", "best", "high", "lat", "lon", "second")
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """One kind of file. `needs` are columns without which it cannot be read (each by any of its names).
@@ -66,7 +122,7 @@ class Layout:
     delimiter: str
     needs: tuple[tuple[str, ...], ...]
     shows: Mapping[str, tuple[str, ...]]
-    parser: Callable[[Mapping[str, int]], Callable[[Sequence[str]], Row]]
+    plan: Callable[[Mapping[str, int]], Plan]
     widths: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
 
@@ -169,13 +225,33 @@ def _within(codes: Mapping[str, int], what: str) -> Callable[[str], int]:
     return read
 
 
+class _Names(dict[str, str]):
+    """Words of a column, one copy of each; codes that have a name get it."""
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._names = names or {}
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        value = self[text] = self._names.get(text, text)
+        return value
+
+
 def _first(at: Mapping[str, int], names: tuple[str, ...]) -> int | None:
     return next((at[name] for name in names if name in at), None)
 
 
-def _ordered(start: int, end: int) -> None:
-    if end < start:
-        raise RowError("it ends before it begins")
+def _figure_at(place: int | None) -> Number:
+    return Number(place, _Memo(_figure))
+
+
+def _where(at: Mapping[str, int], lat: tuple[str, ...], lon: tuple[str, ...]) -> dict[str, Number]:
+    return {
+        "lat": Number(_first(at, lat), _Memo(_latitude), NOWHERE),
+        "lon": Number(_first(at, lon), _Memo(_longitude), NOWHERE),
+    }
 
 
 # ---------------------------------------------------------------- layouts
@@ -185,109 +261,62 @@ _ACLED_WITHIN = {"1": 1, "2": 7, "3": 31}
 _UCDP_VIOLENCE = {"1": "state-based conflict", "2": "non-state conflict", "3": "one-sided violence"}
 
 
-def _ucdp(at: Mapping[str, int]) -> Callable[[Sequence[str]], Row]:
-    start, end, prec = at["date_start"], at["date_end"], at["date_prec"]
-    low, best, high = at["low"], at["best"], at["high"]
-    lat, lon = _first(at, ("latitude", "lat")), _first(at, ("longitude", "lon"))
-    kind, country = at.get("type_of_violence"), _first(at, ("country", "adm_1"))
-    days, figures = _Memo(_iso_day), _Memo(_figure)
-    lats, lons = _Memo(_latitude), _Memo(_longitude)
-    within = _Memo(_within(_UCDP_WITHIN, "date_prec"))
-
-    def row(fields: Sequence[str]) -> Row:
-        begins, ends = days[fields[start]], days[fields[end]]
-        _ordered(begins, ends)
-        return Row(
-            begins,
-            ends,
-            within[fields[prec]],
-            figures[fields[low]],
-            figures[fields[best]],
-            figures[fields[high]],
-            NOWHERE if lat is None else lats[fields[lat]],
-            NOWHERE if lon is None else lons[fields[lon]],
-            "" if kind is None else _UCDP_VIOLENCE.get(fields[kind], fields[kind]),
-            "" if country is None else fields[country],
-        )
-
-    return row
+def _ucdp(at: Mapping[str, int]) -> Plan:
+    return Plan(
+        {
+            "start": Number(at["date_start"], _Memo(_iso_day)),
+            "end": Number(at["date_end"], _Memo(_iso_day)),
+            "within": Number(at["date_prec"], _Memo(_within(_UCDP_WITHIN, "date_prec"))),
+            "low": _figure_at(at["low"]),
+            "best": _figure_at(at["best"]),
+            "high": _figure_at(at["high"]),
+            **_where(at, ("latitude", "lat"), ("longitude", "lon")),
+        },
+        Word(at.get("type_of_violence"), _Names(_UCDP_VIOLENCE)),
+        Word(_first(at, ("country", "adm_1")), _Names()),
+    )
 
 
-def _gdelt(at: Mapping[str, int]) -> Callable[[Sequence[str]], Row]:
-    day, code = at["SQLDATE"], at["EventCode"]
-    lat, lon, country = at["ActionGeo_Lat"], at["ActionGeo_Long"], at["ActionGeo_CountryCode"]
-    days, lats, lons = _Memo(_packed_day), _Memo(_latitude), _Memo(_longitude)
-
-    def row(fields: Sequence[str]) -> Row:
-        begins = days[fields[day]]
-        return Row(
-            begins,
-            begins,
-            1,
-            NONE,
-            NONE,
-            NONE,
-            lats[fields[lat]],
-            lons[fields[lon]],
-            fields[code],
-            fields[country],
-        )
-
-    return row
+def _coded(at: Mapping[str, int], day: Number, code: str, country: str, lat: str, lon: str) -> Plan:
+    """Files of coded reports: one day, a CAMEO code, no figures."""
+    return Plan(
+        {"start": day, "end": day, "within": Number(None, None, 1), **_where(at, (lat,), (lon,))},
+        Word(at[code], _Names()),
+        Word(at[country], _Names()),
+    )
 
 
-def _acled(at: Mapping[str, int]) -> Callable[[Sequence[str]], Row]:
-    day, prec, dead = at["event_date"], at["time_precision"], at["fatalities"]
-    kind, country, lat, lon = at["sub_event_type"], at["country"], at["latitude"], at["longitude"]
-    days, figures = _Memo(_worded_day), _Memo(_figure)
-    lats, lons = _Memo(_latitude), _Memo(_longitude)
-    within = _Memo(_within(_ACLED_WITHIN, "time_precision"))
-
-    def row(fields: Sequence[str]) -> Row:
-        begins, deaths = days[fields[day]], figures[fields[dead]]
-        return Row(
-            begins,
-            begins,
-            within[fields[prec]],
-            NONE,
-            deaths,
-            NONE,
-            lats[fields[lat]],
-            lons[fields[lon]],
-            fields[kind],
-            fields[country],
-        )
-
-    return row
+def _gdelt(at: Mapping[str, int]) -> Plan:
+    day = Number(at["SQLDATE"], _Memo(_packed_day))
+    place = ("ActionGeo_CountryCode", "ActionGeo_Lat", "ActionGeo_Long")
+    return _coded(at, day, "EventCode", *place)
 
 
-def _icews(at: Mapping[str, int]) -> Callable[[Sequence[str]], Row]:
-    day, code, country = at["Event Date"], at["CAMEO Code"], at["Country"]
-    lat, lon = at["Latitude"], at["Longitude"]
-    days, lats, lons = _Memo(_iso_day), _Memo(_latitude), _Memo(_longitude)
-
-    def row(fields: Sequence[str]) -> Row:
-        begins = days[fields[day]]
-        return Row(
-            begins,
-            begins,
-            1,
-            NONE,
-            NONE,
-            NONE,
-            lats[fields[lat]],
-            lons[fields[lon]],
-            fields[code],
-            fields[country],
-        )
-
-    return row
+def _icews(at: Mapping[str, int]) -> Plan:
+    day = Number(at["Event Date"], _Memo(_iso_day))
+    return _coded(at, day, "CAMEO Code", "Country", "Latitude", "Longitude")
 
 
+def _acled(at: Mapping[str, int]) -> Plan:
+    day = Number(at["event_date"], _Memo(_worded_day))
+    return Plan(
+        {
+            "start": day,
+            "end": day,
+            "within": Number(at["time_precision"], _Memo(_within(_ACLED_WITHIN, "time_precision"))),
+            "best": _figure_at(at["fatalities"]),
+            **_where(at, ("latitude",), ("longitude",)),
+        },
+        Word(at["sub_event_type"], _Names()),
+        Word(at["country"], _Names()),
+    )
+
+
+@lru_cache(maxsize=4096)
 def _edtf_days(text: str) -> tuple[int, int, int, int]:
     """(first day, last day, known to so many days, second or NONE) of an EDTF date with no open side."""
     try:
-        read = edtf.parse(text)
+        read = edtf.parse(text.strip())
     except FormatError as error:
         raise RowError(error.problem) from None
     if read.start is None or read.end is None:
@@ -297,29 +326,22 @@ def _edtf_days(text: str) -> tuple[int, int, int, int]:
     return first, last, max(last - first + 1, 2 if read.uncertain or read.approximate else 1), second
 
 
-def _plain(at: Mapping[str, int]) -> Callable[[Sequence[str]], Row]:
-    day, kind, country = at["date"], _first(at, ("kind", "what", "parties")), _first(at, ("country", "place"))
-    low, best, high = at.get("low"), _first(at, ("best", "deaths")), at.get("high")
-    lat, lon = _first(at, ("latitude", "lat")), _first(at, ("longitude", "lon"))
-    figures, lats, lons = _Memo(_figure), _Memo(_latitude), _Memo(_longitude)
-
-    def row(fields: Sequence[str]) -> Row:
-        begins, ends, within, second = _edtf_days(fields[day].strip())
-        return Row(
-            begins,
-            ends,
-            within,
-            NONE if low is None else figures[fields[low]],
-            NONE if best is None else figures[fields[best]],
-            NONE if high is None else figures[fields[high]],
-            NOWHERE if lat is None else lats[fields[lat]],
-            NOWHERE if lon is None else lons[fields[lon]],
-            "" if kind is None else fields[kind],
-            "" if country is None else fields[country],
-            second,
-        )
-
-    return row
+def _plain(at: Mapping[str, int]) -> Plan:
+    day = at["date"]
+    return Plan(
+        {
+            "start": Number(day, _Memo(lambda text: _edtf_days(text)[0])),
+            "end": Number(day, _Memo(lambda text: _edtf_days(text)[1])),
+            "within": Number(day, _Memo(lambda text: _edtf_days(text)[2])),
+            "low": _figure_at(at.get("low")),
+            "best": _figure_at(_first(at, ("best", "deaths"))),
+            "high": _figure_at(at.get("high")),
+            **_where(at, ("latitude", "lat"), ("longitude", "lon")),
+            "second": Number(day, _Memo(lambda text: _edtf_days(text)[3])),
+        },
+        Word(_first(at, ("kind", "what", "parties")), _Names()),
+        Word(_first(at, ("country", "place")), _Names()),
+    )
 
 
 def _geo(who: str, *, adm2: bool) -> tuple[str, ...]:

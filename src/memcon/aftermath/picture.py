@@ -6,6 +6,7 @@ Its classes are those of the style sheet; `alone` makes a file of it that needs 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -28,17 +29,29 @@ _STYLE = (
 )
 
 
-def _bars(values: Ints, often: Ints) -> tuple[Ints, int]:
-    """Counts in equal bins from 0, at most `_MOST_BARS` of them, and how wide a bin is."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is drawn: `bars` are counts in bins of `width` from 0, a line stands at `mark` with two texts."""
+
+    bars: tuple[int, ...]
+    width: int
+    mark: int
+    said: tuple[str, str]
+    label: str
+
+
+def histogram(values: Ints, often: Ints, mark: int, said: tuple[str, str], label: str) -> Picture:
+    """Values from 0, each as often as it came, in at most `_MOST_BARS` bins."""
     top = int(values.max(initial=0))
     width = top // _MOST_BARS + 1
-    return np.bincount(values // width, weights=often, minlength=10).astype(np.int64), width
+    bars = np.bincount(values // width, weights=often, minlength=10)
+    return Picture(tuple(int(n) for n in bars), width, mark, said, label)
 
 
-def histogram(values: Ints, often: Ints, mark: int, said: tuple[str, str], label: str) -> str:
-    """Bars on a square-root scale; a line at `mark` with the two texts `said`, the second in muted ink."""
-    bars, width = _bars(values, often)
-    most = max(1, int(bars.max()))
+def drawn(picture: Picture) -> str:
+    """Bars on a square-root scale, and the line; the second text in muted ink."""
+    bars, width, mark, said = picture.bars, picture.width, picture.mark, picture.said
+    most = max(1, *bars)
     step = (WIDTH - _LEFT) / max(len(bars), 12)
 
     def up(n: float) -> float:
@@ -52,7 +65,7 @@ def histogram(values: Ints, often: Ints, mark: int, said: tuple[str, str], label
     wide = step * 0.7
     drawn = "".join(
         # a bar is never under a pixel: one day of thousands is seen
-        f"M{_LEFT + i * step:.1f} {min(up(int(n)), _FOOT - 1):.1f}h{wide:.1f}V{_FOOT}h-{wide:.1f}z"
+        f"M{_LEFT + i * step:.1f} {min(up(n), _FOOT - 1):.1f}h{wide:.1f}V{_FOOT}h-{wide:.1f}z"
         for i, n in enumerate(bars)
         if n
     )
@@ -68,11 +81,11 @@ def histogram(values: Ints, often: Ints, mark: int, said: tuple[str, str], label
         parts.append(f'<text{css} x="{x + shift:.0f}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>')
     return (
         f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(picture.label)}">{"".join(parts)}</svg>'
     )
 
 
-def sequel_picture(study: Study) -> str:
+def sequel_picture(study: Study) -> Picture:
     """All windows of the span by what they hold, and the one of the call."""
     s, name = study.sequels[0], study.naming
     when = window_words(s.window, study.unit)
@@ -87,7 +100,7 @@ def sequel_picture(study: Study) -> str:
     return histogram(s.values, s.often, s.value, said, label)
 
 
-def class_picture(study: Study) -> str:
+def class_picture(study: Study) -> Picture:
     """What chance gave for the class in the first window, and what the calls show."""
     main = study.tested.outcomes[0]
     values, often = np.unique(study.tested.placed, return_counts=True)
@@ -97,6 +110,11 @@ def class_picture(study: Study) -> str:
     )
     said = (f"these calls: {main.value:,}", f"{int(often[values >= main.value].sum()):,} placements as many")
     return histogram(values, often, main.value, said, label)
+
+
+def picture_of(study: Study) -> Picture:
+    """The sequel of the call that was singled out, else the class."""
+    return sequel_picture(study) if study.sequels else class_picture(study)
 
 
 def alone(svg: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from memcon.aftermath.layouts import LAYOUTS, RowError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
-    from memcon.aftermath.layouts import Layout, Row
+    from memcon.aftermath.layouts import Layout, Plan, Row
 
 MOST_BYTES = 1 << 20
 """The longest row there may be."""
@@ -59,72 +60,73 @@ class EventFile:
     odd: int = 0
     refused: list[Refused] = field(default_factory=list)
     keep_refused: int = 1000
-    _begin: int = 0
-    _first: bytes = b""
+    begin: int = 0
 
     def __iter__(self) -> Iterator[Placed]:
         """Every readable row, in the file's order."""
-        parse = self.layout.parser({name: i for i, name in enumerate(self.header)})
-        width, split = len(self.header), self._splitter()
-        for offset, raw in self._records():
-            if not raw.strip():
-                continue
-            self.rows += 1
-            try:
-                text, odd = self._decoded(raw)
-                fields = split(text)
-                if len(fields) != width and len(fields) not in self.layout.widths:
-                    raise RowError(f"{len(fields)} columns instead of {width}")
-                row = parse(fields)
-            except RowError as error:
-                self._refuse(offset, str(error))
-            else:
-                self.odd += odd
-                yield Placed(row, offset, len(raw), odd)
+        for offset, raw in self._records(self.stream, self.begin):
+            placed = self.placed(offset, raw)
+            if placed is not None:
+                yield placed
 
-    def _splitter(self) -> Splitter:
-        delimiter, quoted = self.layout.delimiter, self.layout.delimiter == ","
+    @cached_property
+    def plan(self) -> Plan:
+        """How its rows are read."""
+        return self.layout.plan({name: i for i, name in enumerate(self.header)})
 
-        def split(text: str) -> Sequence[str]:
-            text = text.rstrip("\r\n")
-            if not quoted or '"' not in text:
-                return text.split(delimiter)
-            try:
-                return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-            except (csv.Error, StopIteration) as error:
-                raise RowError(f"its quotes cannot be read: {error}") from None
+    def fits(self, columns: int) -> bool:
+        """Whether a row may have so many columns."""
+        return columns == len(self.header) or columns in self.layout.widths
 
-        return split
+    def placed(self, offset: int, raw: bytes) -> Placed | None:
+        """One record read; None where it is empty or was refused."""
+        if not raw.strip():
+            return None
+        self.rows += 1
+        try:
+            text, odd = self._decoded(raw)
+            fields = split_row(text, self.layout)
+            if not self.fits(len(fields)):
+                raise RowError(f"{len(fields)} columns instead of {len(self.header)}")
+            row = self.plan.row(fields)
+        except RowError as error:
+            self._refuse(offset, str(error))
+            return None
+        self.odd += odd
+        return Placed(row, offset, len(raw), odd)
 
-    def _records(self) -> Iterator[tuple[int, bytes]]:
+    def records_of(self, block: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+        """(offset, bytes) of each record of a block that ends where a record ends."""
+        return self._records(io.BytesIO(block), offset)
+
+    def _records(self, stream: BinaryIO, offset: int) -> Iterator[tuple[int, bytes]]:
         """(offset, bytes) of each record: a quoted field may run over lines."""
-        offset = self._begin
-        quoted = self.layout.delimiter == ","
-        if self._first:
-            yield offset, self._first
-            offset += len(self._first)
-        read = self.stream.readline
-        while line := read(MOST_BYTES):
-            if quoted and line.count(b'"') & 1:
-                line = self._to_the_end(line, offset)
+        while line := stream.readline(MOST_BYTES):
+            if self.quoted and line.count(b'"') & 1:
+                line = self._to_the_end(stream, line, offset)
             elif len(line) == MOST_BYTES:
-                raise self._wrong(offset, f"a row of more than {MOST_BYTES:,} bytes")
+                raise self.wrong(offset, f"a row of more than {MOST_BYTES:,} bytes")
             yield offset, line
             offset += len(line)
 
-    def _to_the_end(self, line: bytes, offset: int) -> bytes:
+    @property
+    def quoted(self) -> bool:
+        """Whether its fields may stand in quotes."""
+        return self.layout.delimiter == ","
+
+    def _to_the_end(self, stream: BinaryIO, line: bytes, offset: int) -> bytes:
         """A record whose quotes are still open at the end of its line."""
         parts, size, marks = [line], len(line), line.count(b'"')
         while marks & 1:
-            more = self.stream.readline(MOST_BYTES)
+            more = stream.readline(MOST_BYTES)
             size += len(more)
             if not more or size > MOST_BYTES:
-                raise self._wrong(offset, "a quote that is opened and not closed")
+                raise self.wrong(offset, "a quote that is opened and not closed")
             parts.append(more)
             marks += more.count(b'"')
         return b"".join(parts)
 
-    def _wrong(self, offset: int, problem: str) -> FormatError:
+    def wrong(self, offset: int, problem: str) -> FormatError:
         return FormatError(
             self.name,
             f"row {self.rows + 1}: {problem}",
@@ -158,6 +160,39 @@ class EventFile:
             )
 
 
+@lru_cache(maxsize=16)
+def _splitter(delimiter: str) -> Splitter:
+    """How one record's text becomes its fields. Raises RowError for quotes that cannot be read."""
+    quoted = delimiter == ","
+
+    def split(text: str) -> Sequence[str]:
+        text = text.rstrip("\r\n")
+        if not quoted or '"' not in text:
+            return text.split(delimiter)
+        try:
+            found = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        except csv.Error as error:
+            raise RowError(f"its quotes cannot be read: {error}") from None
+        if len(found) != 1:
+            raise RowError("its quotes cannot be read: one stands where none may")
+        return found[0]
+
+    return split
+
+
+def split_row(text: str, layout: Layout) -> Sequence[str]:
+    """The fields of one record's text. RowError."""
+    return _splitter(layout.delimiter)(text)
+
+
+def decoded_fields(raw: bytes, layout: Layout, encoding: str) -> Sequence[str]:
+    """The fields of one record that was read before."""
+    try:
+        return split_row(raw.decode(encoding, "replace"), layout)
+    except RowError as error:
+        raise FormatError("event file", str(error)) from None
+
+
 def open_events(stream: BinaryIO, name: str, layout: str = "", encoding: str = "utf-8") -> EventFile:
     """Read the head of an event file. `layout` is one of LAYOUTS, found out by the columns where empty.
 
@@ -186,9 +221,10 @@ def open_events(stream: BinaryIO, name: str, layout: str = "", encoding: str = "
     bare = _headless(text, layout)
     if bare is not None:
         header = bare.columns[: text.count("\t") + 1]
-        return EventFile(stream, name, bare, header, encoding, _begin=begin, _first=line)
+        stream.seek(begin)
+        return EventFile(stream, name, bare, header, encoding, begin=begin)
     found, header = _headed(text, name, layout)
-    return EventFile(stream, name, found, header, encoding, _begin=begin + len(line))
+    return EventFile(stream, name, found, header, encoding, begin=begin + len(line))
 
 
 def _headless(text: str, layout: str) -> Layout | None:
@@ -205,11 +241,18 @@ def _headless(text: str, layout: str) -> Layout | None:
     return None
 
 
+def _names(text: str, delimiter: str) -> tuple[str, ...]:
+    try:
+        return tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), []))
+    except csv.Error:  # a lone carriage return, a field without end: the names of no columns
+        return (text[:40],)
+
+
 def _headed(text: str, name: str, layout: str) -> tuple[Layout, tuple[str, ...]]:
     wanted = [LAYOUTS[layout]] if layout else list(LAYOUTS.values())
     headers = {}
     for one in wanted:
-        header = tuple(f.strip() for f in next(csv.reader([text], delimiter=one.delimiter), []))
+        header = _names(text, one.delimiter)
         headers[one.key] = header
         if one.fits(header):
             double = next((f for f in header if f and header.count(f) > 1), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import click
 
 from memcon.aftermath.answer import answer
 from memcon.aftermath.chance import NULLS
+from memcon.aftermath.keeping import study_body
 from memcon.aftermath.layouts import LAYOUTS
-from memcon.aftermath.picture import alone, class_picture, sequel_picture
+from memcon.aftermath.picture import alone, drawn, picture_of
 from memcon.aftermath.reading import ENCODINGS, open_events
 from memcon.aftermath.series import (
     MEASURES,
@@ -26,13 +28,17 @@ from memcon.aftermath.series import (
 )
 from memcon.aftermath.study import CHOSEN, Hypothesis, Naming, facts
 from memcon.aftermath.windows import STATISTICS
-from memcon.cli.common import emit, json_option, out, reports_errors
+from memcon.cli.common import emit, home_option, json_option, out, reports_errors
+from memcon.cli.dossier import desk_of
 from memcon.errors import MachineError, UsageError
+from memcon.service.followed import FollowedDesk, open_sets
 
 if TYPE_CHECKING:
     from memcon.aftermath.frame import Unit
+    from memcon.aftermath.layouts import Layout
     from memcon.aftermath.series import Measure, Series
     from memcon.aftermath.study import Chosen, Study
+    from memcon.store.paths import Home
 
 _FIGURES = ("ucdp", "acled")
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -45,13 +51,38 @@ def _read(
     try:
         with path.open("rb") as stream:
             file = open_events(stream, path.name, layout, encoding)
-            figures: Measure = "best" if file.layout.key in _FIGURES else "events"
-            measure = figures if measure == "auto" else measure
-            return read_series(file, replace(rest, measure=measure), unit), file.layout.title, measure
+            chosen = _measured(rest, measure, file.layout)
+            return read_series(file, chosen, unit), file.layout.title, chosen.measure
     except OSError as error:
         raise MachineError(
             f"reading {path}: {error.strerror}", cure="Give a file that can be read"
         ) from error
+
+
+def _measured(rest: Selection, measure: Measure | Literal["auto"], layout: Layout) -> Selection:
+    figures: Measure = "best" if layout.key in _FIGURES else "events"
+    return replace(rest, measure=figures if measure == "auto" else measure)
+
+
+def _happened(
+    home: Home,
+    path: Path | None,
+    name: str | None,
+    measure: Measure | Literal["auto"],
+    rest: Selection,
+    how: tuple[Unit, str, str],
+) -> tuple[Series, str, str, str]:
+    """(series, title, measure, where from), of a file or of a set that was taken in."""
+    if (path is None) == (name is None):
+        raise UsageError("it is not said what happened", cure="Give either --events FILE or --set SET")
+    if path is not None:
+        return *_read(path, measure, rest, *how), f"file {path.name}"
+    if how[0] != "day":
+        raise UsageError("sets are counted in days", cure="Leave --unit out, or give a file with times")
+    found = open_sets(home).open(str(name))
+    chosen = _measured(rest, measure, found.layout)
+    where = f"set {found.about.sha256[:12]} ({found.about.name})"
+    return found.series(chosen), found.layout.title, chosen.measure, where
 
 
 def _asked(chosen: str | None) -> Chosen:
@@ -88,7 +119,7 @@ def report(study: Study) -> dict[str, Any]:
 
 
 def _draw(study: Study, target: Path) -> None:
-    svg = alone(sequel_picture(study) if study.sequels else class_picture(study))
+    svg = alone(drawn(picture_of(study)))
     try:
         target.write_text(svg, encoding="utf-8")
     except OSError as error:
@@ -98,9 +129,8 @@ def _draw(study: Study, target: Path) -> None:
 
 
 @click.command("coincidence")
-@click.option(
-    "--events", required=True, type=_file, help="What happened: a UCDP, GDELT, ACLED, ICEWS or plain file"
-)
+@click.option("--events", type=_file, help="What happened: a UCDP, GDELT, ACLED, ICEWS or plain file")
+@click.option("--set", "name", metavar="SET", help="What happened: a file taken in by memcon events import")
 @click.option("--calls", required=True, type=_file, help="A list of calls: CSV with a column date")
 @click.option("--call", "singled", metavar="DATE", help="The call that gave rise to the question")
 @click.option("--hypothesis", "text", default="", metavar="TEXT", help="What is asked, in words")
@@ -151,10 +181,14 @@ def _draw(study: Study, target: Path) -> None:
 @click.option("--as", "layout", type=click.Choice(list(LAYOUTS)), help="The layout of the events' file")
 @click.option("--encoding", type=click.Choice(ENCODINGS[:-1]), default="utf-8", show_default=True)
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture to this file")
+@click.option("--keep", metavar="DOSSIER", help="Keep the study in this dossier, sealed")
+@home_option
 @json_option
 @reports_errors
 def command(
-    events: Path,
+    home: Home,
+    events: Path | None,
+    name: str | None,
     calls: Path,
     singled: str | None,
     text: str,
@@ -175,14 +209,15 @@ def command(
     layout: str | None,
     encoding: str,
     svg: Path | None,
+    keep: str | None,
     as_json: bool,
     **rest: Any,  # noqa: ANN401 # options that are fields of Request as they are
 ) -> None:
     """Was it a coincidence? How rare was what followed, and what the whole class of calls shows."""
     hypothesis = Hypothesis(text, _asked(chosen), by, on, evidence)
-    happened, title, counted = _read(
-        events, measure, Selection("events", within_days, kind, country), unit, layout or "", encoding
-    )
+    chosen_rows = Selection("events", within_days, kind, country)
+    how = (unit, layout or "", encoding)
+    happened, title, counted, where = _happened(home, events, name, measure, chosen_rows, how)
     listed, _, _ = _read(calls, "events", Selection(within=1), unit, "plain", encoding)
     request = Request(
         windows=windows,
@@ -201,12 +236,16 @@ def command(
     naming = Naming(
         "events" if counted == "events" else "deaths",
         "calls",
-        events_from=f"{title}, file {events.name}" + ("" if counted == "events" else f", {counted} figures"),
+        events_from=f"{title}, {where}" + ("" if counted == "events" else f", {counted} figures"),
         calls_from=f"file {calls.name}",
     )
     study = study_of(happened, listed, request, hypothesis, naming)
     if svg is not None:
         _draw(study, svg)
+    if keep is not None:
+        with desk_of(home) as desk:
+            kept = FollowedDesk(desk).write(keep, "study", by or getpass.getuser(), study_body(study))
+            click.echo(f"Entry {kept.entry.n} of dossier {keep}: study. Sealed by the next beat.", err=True)
     if as_json:
         emit(report(study))
     else:

@@ -15,6 +15,7 @@ from memcon.aftermath.series import tick_of
 from memcon.aftermath.timeline_svg import alone, drawn
 from memcon.cli.common import emit, home_option, json_option, out, reports_errors
 from memcon.cli.dossier import by_option, desk_of, value_of
+from memcon.cli.event_sets import find, import_, sets_, take
 from memcon.errors import MachineError, UsageError
 from memcon.service.followed import FollowedDesk
 
@@ -38,6 +39,10 @@ def followed(home: Home) -> Iterator[FollowedDesk]:
 @click.group("events")
 def command() -> None:
     """Keep what came before and after a call: accounts side by side, none merged."""
+
+
+for _sub in (import_, sets_, find, take):
+    command.add_command(_sub)
 
 
 @command.command("write")

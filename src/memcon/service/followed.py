@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from memcon.aftermath.bodies import complete
 from memcon.aftermath.followed import Followed, check, read_followed
+from memcon.aftermath.sets import EventSets
 from memcon.aftermath.timeline import Item, items_of
+from memcon.seal.notes import submit_note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from memcon.accounts.desk import AccountsDesk
     from memcon.accounts.model import Dossier
     from memcon.store.dossiers import Kept
+    from memcon.store.paths import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,25 @@ class FollowedDesk:
         found = self.line(dossier)
         full = check(kind, body, found.followed, found.dossier.sources)
         return self.desk.write_foreign(dossier, kind, by, full)
+
+    def take(
+        self, dossier: str, by: str, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> list[int]:
+        """Write events, each with one account of it; their numbers. All are checked before one is written."""
+        for event, account in rows:
+            complete("event", event)
+            complete("account", {**account, "event": 1})
+        written = []
+        for event, account in rows:
+            n = self.write(dossier, "event", by, event).entry.n
+            self.write(dossier, "account", by, {**account, "event": n})
+            written.append(n)
+        return written
+
+
+def open_sets(home: Home) -> EventSets:
+    """The event files of a home; what is taken in is sealed by the next beat."""
+    return EventSets(home.events, lambda type_, digest: submit_note(home, type_, digest))
 
 
 def line_of(dossier: Dossier) -> Line:

@@ -112,6 +112,11 @@ class Home:
         return self.root / "dossiers"
 
     @property
+    def events(self) -> Path:
+        """Event files taken in, with their indexes (FORMATS §18)."""
+        return self.root / "events"
+
+    @property
     def derived(self) -> Path:
         return self.root / "derived"
 
