@@ -1,0 +1,114 @@
+"""The window of a beat: when it cannot have been made before, and when a quorum had seen it.
+
+What was sealed by a beat was sealed between the age of the note that the beat names and the quorum's
+time over a checkpoint that holds it, whatever the operator's clock said. The speech may be older.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memcon.errors import FormatError
+from memcon.record import beat as beats
+from memcon.record import evidence
+from memcon.record import statement as statements
+from memcon.record.hashing import ZERO32
+from memcon.tlog.checkpoint import Checkpoint
+from memcon.tlog.merkle import verify_consistency
+from memcon.tlog.note import Note
+from memcon.tlog.tiles import TileReader
+from memcon.verify.attest import Evidence, Judge, Leaf, Terms
+from memcon.verify.cosigned import DAY, Reader, check_signature
+
+if TYPE_CHECKING:
+    from memcon.tlog.policy import Policy
+    from memcon.verify.attest import Answer, Cosigned
+    from memcon.verify.cosigned import Check, Found
+    from memcon.verify.findings import Report
+    from memcon.verify.sources import Source
+
+LATER = 16
+"""Leaves behind the last one whose checkpoints are looked at too: a quorum may come with a later one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """POSIX seconds; None where no witness of the policy says so."""
+
+    index: int
+    slot: int
+    not_before: int | None
+    not_after: int | None
+    answer: Answer
+
+
+def windows(
+    source: Source, policy: Policy, first: int, last: int, report: Report, check: Check = check_signature
+) -> list[Window]:
+    """The windows of the leaves `first` to `last`, by the evidence that the log serves.
+
+    Raises FormatError where that is no log; what is wrong with single notes goes into the report.
+    """
+    signed = source.fetch("checkpoint")
+    if signed is None:
+        raise FormatError("log", "there is no checkpoint", where="checkpoint")
+    checkpoint = Checkpoint.parse(Note.parse(signed).text)
+    tiles = TileReader(source.fetch, checkpoint.size)
+    reader = Reader(source, checkpoint.origin, policy, report.add, check)
+    terms = _terms(source, tiles)
+    read = [beats.decode(entry) for entry in tiles.entries(first, last + 1)]
+    notes: dict[bytes, Cosigned] = {}
+    for beat in read:
+        if beat.note_hash != ZERO32 and beat.note_hash not in notes:
+            found = reader.note(beat.note_hash)
+            if found is not None:
+                notes[beat.note_hash] = found.cosigned
+    since = terms.start(read[0].slot) // 1000
+    until = terms.deadline(read[-1].slot) // 1000 + DAY
+    seen = []
+    for found in _near(reader, source, since, until, first, last):
+        if _contained(found, checkpoint, tiles):
+            seen.append(found.cosigned)
+        else:
+            report.add("log-fork", f"size {found.checkpoint.size}", "is no beginning of this log")
+    leaves = [
+        Leaf(b.index, b.slot, b.kind, b.state, note=b"" if b.note_hash == ZERO32 else b.note_hash)
+        for b in read
+    ]
+    judged = Judge(Evidence(terms, policy, checkpoint.size, leaves, notes, seen)).leaves()
+    return [
+        Window(leaf.index, leaf.slot, one.note_age, one.quorum, one.answer)
+        for leaf, one in zip(leaves, judged, strict=True)
+    ]
+
+
+def _terms(source: Source, tiles: TileReader) -> Terms:
+    genesis = beats.decode(next(tiles.entries(0, 1)))
+    said = statements.decode(source.fetch(f"statement/{genesis.statement.hex()}") or b"null")
+    if not isinstance(said, statements.Genesis):
+        raise FormatError("log", "leaf 0 names no genesis statement", where="leaf 0")
+    return Terms.of(said)
+
+
+def _near(reader: Reader, source: Source, since: int, until: int, first: int, last: int) -> list[Found]:
+    """The notes of those days whose checkpoints hold the first leaf and end not far behind the last."""
+    found = []
+    for time in range(since - since % DAY, until + 1, DAY):
+        for entry in evidence.read_entries(source.fetch(evidence.index_path(time)) or b""):
+            if first < entry.size <= last + 1 + LATER:
+                note = reader.note(entry.digest)
+                if note is not None:
+                    found.append(note)
+    return found
+
+
+def _contained(found: Found, checkpoint: Checkpoint, tiles: TileReader) -> bool:
+    """Whether a note's tree is a beginning of the log; one that is larger is not looked into."""
+    size = found.checkpoint.size
+    try:
+        proof = tiles.consistency_proof(size)
+        verify_consistency(size, checkpoint.size, proof, found.checkpoint.root, checkpoint.root)
+    except FormatError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""`memcon show` says between which times a call was sealed, once witnesses have dated it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from click.testing import CliRunner
+from tests.running import copy
+from tests.verify.witnesses import cosigned, policy_text
+
+from memcon.cli.main import main
+from memcon.record import beat as beats
+from memcon.seal.keys import load_keys
+from memcon.store.tiles import LogStore
+from memcon.witness.archive import Archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def show(home: Path, *words: str) -> str:
+    done = CliRunner().invoke(main, ["show", "1", "--home", str(home), *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_by_the_operators_clock_only_and_then_by_witnesses(tmp_path: Path) -> None:
+    home, config = copy(tmp_path / "home")
+    assert "by the operator's clock only" in show(home.root)
+    assert json.loads(show(home.root, "--json"))["windows"] == []
+    store = LogStore(home.log)
+    vkeys = [str(key) for key in load_keys(home.keys).vkeys(config.origin)]
+    (home.log / "policy").write_bytes(policy_text(vkeys))
+    assert "by the operator's clock only" in show(home.root)
+    size = store.checkpoint().size
+    last = beats.decode(next(store.entries(size - 1, size)))
+    time = last.slot_end_ns() // 1_000_000_000
+    note = cosigned(store.fetch("checkpoint") or b"", {"w1": time, "w2": time + 1})
+    Archive(home.log).add_note(note, size, time + 1)
+    told = json.loads(show(home.root, "--json"))["windows"]
+    assert all(one["not_after"] and one["not_before"] is None for one in told)
+    assert {one["answer"] for one in told} <= {"early", "late"}
+    shutil.rmtree(home.root)
+
+
+def test_lines_of_windows() -> None:
+    from memcon.cli.show import window_lines
+    from memcon.verify.attest import Answer
+    from memcon.verify.window import Window
+
+    class Call:
+        beats = (1,)
+
+    good = [Window(n, n, 100 + n, 110 + n, Answer.ATTESTED) for n in range(3)]
+    lines = window_lines(Call(), [*good, Window(4, 4, None, None, Answer.UNKNOWN)])  # type: ignore[arg-type]
+    assert "each beat within 10 s" in lines[0]
+    assert "1 of 4 beats have no window yet" in lines[1]
