@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from memcon.cli.common import emit, json_option, out, reports_errors
@@ -87,7 +88,12 @@ def command(
     where = times.zone(zone)
     asked = question(since, until, where)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True, disable=as_json
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        transient=True,
+        console=Console(stderr=True),
+        disable=as_json,
     ) as bars:
         task = bars.add_task("reading", total=None)
         asker = Asker(
