@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 120_000  # the machine may be busy with others
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -61,6 +62,7 @@ class Site:
     def visitor(self, browser: Browser, *, name: str | None = "vera", **options: object) -> Page:
         """A fresh browser window, signed in by a link. `options` are those of a browser context."""
         context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type] # passed through
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(f"a script failed: {error}"))
@@ -94,7 +96,7 @@ def served(root: Path) -> Iterator[Site]:
         yield Site(office, f"http://127.0.0.1:{listener.getsockname()[1]}")
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         listener.close()
 
 

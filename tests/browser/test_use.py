@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Site
 
 
-def until(page: Page, expression: str, seconds: float = 10) -> None:
+def until(page: Page, expression: str, seconds: float = 60) -> None:
     """Wait for an expression to hold; asked from outside, since the page forbids eval."""
     for _ in range(int(seconds * 20)):
         if page.evaluate(expression):

@@ -197,7 +197,7 @@ async def running(home: Home, chosen: CaptureSettings | None = None) -> AsyncIte
         await task
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for something to become true."""
     for _ in range(int(seconds / 0.02)):
         if condition():
@@ -264,7 +264,7 @@ class Peer:
         for item in items:
             await self.put(self.client.receive(item, SystemClock().monotonic_ns()))
 
-    async def result(self, seconds: float = 30.0) -> Answered | Refused | Ended:
+    async def result(self, seconds: float = 60.0) -> Answered | Refused | Ended:
         """Go on until something is settled; that is taken off the list."""
         async with asyncio.timeout(seconds):
             while True:

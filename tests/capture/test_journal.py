@@ -111,7 +111,7 @@ def said(home: Home) -> list[int]:
     return [int(c.facts["n"]) for c in controls(read_journal(home), "sip")]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     for _ in range(int(seconds / 0.005)):
         if condition():
             return

@@ -85,7 +85,7 @@ def begin_call(port: int) -> tuple[socket.socket, bytes]:
     """Place a call and acknowledge it; the socket and the answer."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind((HOST, 0))
-    sock.settimeout(10)
+    sock.settimeout(60)
     sock.connect((HOST, port))
     contact = f"127.0.0.1:{sock.getsockname()[1]}"
     sock.send(sip(body=sdp("x")).replace(b"127.0.0.1:5555", contact.encode()))
@@ -116,7 +116,7 @@ def test_told_to_stop_it_hangs_up_and_says_who_and_why(home: Home) -> None:
             running_.send_signal(signal.SIGTERM)  # once more does no harm
             ok = b"SIP/2.0 200 OK\r\n" + bye.partition(b"\r\n")[2].replace(b"Max-Forwards: 70\r\n", b"")
             sock.send(ok)
-            assert running_.wait(20) == 0
+            assert running_.wait(60) == 0
     records = read_journal(home)
     stop = records[-1]
     assert isinstance(stop, frames.Stop)
@@ -142,7 +142,7 @@ def test_killed_it_leaves_a_journal_that_can_be_read(home: Home) -> None:
             while json.loads(home.status("capture").read_bytes())["packets"] < 50:
                 pass
             running_.kill()
-            assert running_.wait(10) == -signal.SIGKILL
+            assert running_.wait(60) == -signal.SIGKILL
     records = read_journal(home)
     assert [int.from_bytes(p.data, "big") for p in packets(records)] == list(range(50))
     assert len(controls(records, "call")) == 1
@@ -151,7 +151,7 @@ def test_killed_it_leaves_a_journal_that_can_be_read(home: Home) -> None:
     with child(home) as again, again.stderr or pytest.fail("no pipe"):
         listening(again)
         again.send_signal(signal.SIGINT)
-        assert again.wait(20) == 0
+        assert again.wait(60) == 0
     assert len({path.name[:32] for path in home.journal.iterdir()}) == 2
 
 
@@ -160,7 +160,7 @@ def test_a_port_in_use_ends_it_with_the_named_error_and_leaves_no_journal(home: 
         other.bind((HOST, 0))
         port = other.getsockname()[1]
         with child(home, port) as refused:
-            _, text = refused.communicate(timeout=20)
+            _, text = refused.communicate(timeout=60)
             assert refused.returncode == 2
     assert f"SIP cannot listen on udp://{HOST}:{port}: Address already in use" in text
     assert "Change [sip] listen in memcon.toml" in text

@@ -155,7 +155,7 @@ def test_a_re_invite_adds_a_stream_and_a_direct_line_is_taken(home: Home) -> Non
             async def exchange(data: bytes) -> bytes:
                 await loop.sock_sendall(client.sock, data)
                 while True:
-                    read = await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 5)
+                    read = await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 60)
                     for item in client.parser.feed(read):
                         if isinstance(item, Message) and item.status == 200:
                             return item.raw
@@ -199,7 +199,7 @@ def test_what_cannot_be_served_gets_its_status(home: Home, request_: bytes, stat
             await loop.sock_sendto(client.sock, b"\x00\xffno SIP at all", client.server)
             await loop.sock_sendto(client.sock, b"\r\n\r\n", client.server)
             await loop.sock_sendto(client.sock, request_, client.server)
-            answer = await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 5)
+            answer = await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 60)
             assert int(answer.split()[1]) == status
             assert server.capture.status()["calls"] == 0
             assert server.capture.status()["defects"] == 0
@@ -214,7 +214,7 @@ def test_a_stream_that_cannot_be_read_on_is_answered_and_closed(home: Home) -> N
             bad = sip(body=sdp("x")).replace(b"Content-Length: ", b"Content-Length: -")
             await loop.sock_sendall(client.sock, bad)
             data = b""
-            while more := await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 5):
+            while more := await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 60):
                 data += more
             assert data.startswith(b"SIP/2.0 400 ")
             await until(lambda: server.capture.status()["tcp_connections"] == 0)
@@ -230,7 +230,7 @@ def test_a_burst_of_pings_is_answered_once(home: Home) -> None:
             await loop.sock_sendall(client.sock, sip("OPTIONS"))
             data = b""
             while b"SIP/2.0 200" not in data:
-                data += await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 5)
+                data += await asyncio.wait_for(loop.sock_recv(client.sock, 65_535), 60)
             assert 1 <= data.split(b"SIP/2.0")[0].count(b"\r\n") < 20
 
     asyncio.run(scenario())
@@ -292,7 +292,7 @@ def test_a_peer_that_never_reads_is_not_read_either(home: Home, monkeypatch: pyt
             async with peer("udp", server.port("udp")) as other:  # the others are served meanwhile
                 await other.call()
             while not connection._transport.is_reading():  # it reads again: it is served again
-                await asyncio.wait_for(loop.sock_recv(deaf.sock, 1 << 20), 5)
+                await asyncio.wait_for(loop.sock_recv(deaf.sock, 1 << 20), 60)
             sending.cancel()
 
     asyncio.run(scenario())
@@ -317,7 +317,7 @@ async def _closed(client: Peer) -> bool:
     """Whether the server closes the connection."""
     loop = asyncio.get_running_loop()
     try:
-        return not await asyncio.wait_for(loop.sock_recv(client.sock, 10), 5)
+        return not await asyncio.wait_for(loop.sock_recv(client.sock, 10), 60)
     except ConnectionError:
         return True
 
@@ -375,7 +375,7 @@ def test_a_defect_in_one_call_ends_no_other_and_that_call_is_hung_up(
                 await loop.sock_sendto(bad.sock, sip(body=sdp("x")), bad.server)
                 answers = b""
                 while b"SIP/2.0 200" not in answers:
-                    answers = await asyncio.wait_for(loop.sock_recv(bad.sock, 65_535), 5)
+                    answers = await asyncio.wait_for(loop.sock_recv(bad.sock, 65_535), 60)
                 tag = re.search(rb"To: .*?;tag=(\S+)", answers)
                 assert tag
                 to = f"<sip:desk@example.org>;tag={tag[1].decode()}"

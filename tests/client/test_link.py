@@ -57,7 +57,7 @@ def client(link: Link) -> RecordingClient:
 
 async def invite(link: Link) -> Line:
     line = link.add(client(link))
-    result = await line.ask(line.client.invite(link.now()), 2)
+    result = await line.ask(line.client.invite(link.now()), 60)
     assert isinstance(result, Answered)
     return line
 
@@ -68,11 +68,11 @@ def test_calls_share_a_link_and_are_told_apart(uas: Uas, serve: Serve, protocol:
         async with serve(protocol) as target:
             link = await Link.open(target, SystemClock())
             first, second = await asyncio.gather(invite(link), invite(link))
-            assert isinstance(await first.ask(first.client.bye(link.now()), 2), Ended)
+            assert isinstance(await first.ask(first.client.bye(link.now()), 60), Ended)
             assert first.over.is_set()
             assert not second.over.is_set()
             uas.hang_up()
-            await asyncio.wait_for(second.over.wait(), 2)
+            await asyncio.wait_for(second.over.wait(), 60)
             assert (first.ended_by, second.ended_by) == ("client", "recorder")
             await link.close()
 
@@ -124,7 +124,7 @@ def test_a_stream_that_cannot_be_followed_is_closed_and_opened_again(uas: Uas, s
             connection.write(b"SIP/2.0 200 OK\r\nContent-Length: never\r\n\r\n")
             await asyncio.sleep(0.05)
             assert link.unreadable == 1
-            assert isinstance(await line.ask(line.client.bye(link.now()), 2), Ended)
+            assert isinstance(await line.ask(line.client.bye(link.now()), 60), Ended)
             await link.close()
 
     asyncio.run(run())
@@ -141,9 +141,9 @@ def test_what_waits_when_the_connection_breaks_fails_and_the_next_request_goes_o
             uas.deaf = True
             asyncio.get_running_loop().call_later(0.05, next(iter(uas.tcp.values())).abort)
             with pytest.raises(UsageError, match="the connection broke"):
-                await line.ask(line.client.hold(link.now()), 2)
+                await line.ask(line.client.hold(link.now()), 60)
             uas.deaf = False
-            assert isinstance(await line.ask(line.client.bye(link.now()), 2), Ended)
+            assert isinstance(await line.ask(line.client.bye(link.now()), 60), Ended)
             await link.close()
 
     asyncio.run(run())
@@ -157,7 +157,7 @@ def test_a_recorder_that_is_gone_for_good_is_said_to_be(uas: Uas, serve: Serve) 
             line = await invite(link)
         await asyncio.sleep(0.05)
         with pytest.raises(UsageError, match="nobody answers"):
-            await line.ask(line.client.bye(link.now()), 2)
+            await line.ask(line.client.bye(link.now()), 60)
         await link.close()
         link.send(b"after the end")  # dropped: no new connection is opened
 

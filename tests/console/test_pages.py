@@ -196,7 +196,7 @@ def test_a_page_comes_before_the_loudness_of_its_call(tmp_path: Path) -> None:
 
     class Slow:
         def peaks(self, number: int) -> dict[str, bytes]:
-            assert let.wait(10)
+            assert let.wait(60)
             return {"A": b"\x07"}
 
     office = make_office(tmp_path, waveform=Slow())

@@ -159,7 +159,7 @@ class Rig:
                 stderr=log,
                 start_new_session=True,
             )
-        wait(lambda: said.read_bytes().count(UP) > before or process.poll() is not None, 60)
+        wait(lambda: said.read_bytes().count(UP) > before or process.poll() is not None)
         assert process.poll() is None, said.read_text()[-3000:]
 
     def stop(self) -> None:
@@ -191,7 +191,7 @@ class Rig:
         """kill -9 of one process; returns when another has taken its place."""
         before = self.pids()[role]
         os.kill(before, signal.SIGKILL)
-        wait(lambda: self.pids().get(role, before) != before, 30)
+        wait(lambda: self.pids().get(role, before) != before)
 
     def memcon(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`memcon ARGUMENTS` for this home."""
@@ -230,7 +230,7 @@ class Rig:
 
     def kept(self, count: int) -> None:
         """Wait until so many calls are in the vault."""
-        wait(lambda: len(self._in_vault()) >= count, 60)
+        wait(lambda: len(self._in_vault()) >= count)
 
     def _in_vault(self) -> list[int]:
         if not self.home.vault.exists():

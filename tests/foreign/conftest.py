@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 DATA = Path(os.environ.get("MEMCON_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data") / "siprec"
 MEMCON = str(Path(sys.executable).with_name("memcon"))
-START_S = 60.0
-SEALED_S = 60.0
+START_S = 120.0
+SEALED_S = 120.0
 
 
 def free_port() -> int:
@@ -134,7 +134,7 @@ def stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -44,7 +44,7 @@ class Sender:
     def __init__(self, recorder: Recorder, protocol: str) -> None:
         kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
         self._socket = socket.socket(socket.AF_INET, kind)
-        self._socket.settimeout(10)
+        self._socket.settimeout(60)
         self._socket.connect(("127.0.0.1", recorder.sip_port))
         self._protocol = protocol
         self._port = self._socket.getsockname()[1]

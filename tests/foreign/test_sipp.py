@@ -142,7 +142,7 @@ class Tcpdump:
     def __exit__(self, *exc: object) -> None:
         time.sleep(0.3)  # what was sent is in its buffer
         self._process.send_signal(signal.SIGINT)
-        _, said = self._process.communicate(timeout=20)
+        _, said = self._process.communicate(timeout=60)
         assert re.search(r"\b0 packets dropped by kernel", said), said
 
 
@@ -160,7 +160,7 @@ def audio(name: str, seconds: float) -> bytes:
 
 def media_ports(log: Path, process: subprocess.Popen[str]) -> list[int]:
     """The ports of the first 200 with an SDP answer in SIPp's message log."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         text = log.read_text(errors="replace") if log.is_file() else ""
         _, ok, rest = text.partition("SIP/2.0 200 OK")

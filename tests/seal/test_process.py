@@ -35,7 +35,7 @@ def test_the_process_seals_what_is_there_and_stops(world: World) -> None:
     thread = threading.Thread(target=run_seal, args=(world.home, stop, world.clock))
     thread.start()
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(read_call(world, 1).packets(0)) == 150
     status = json.loads(world.home.status("seal").read_bytes())
@@ -57,7 +57,7 @@ def test_the_process_waits_for_more(world: World) -> None:
     thread.start()
     stop.wait(0.2)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert json.loads(world.home.status("seal").read_bytes())["open"] == 0
 
@@ -98,7 +98,7 @@ def test_a_disk_that_refuses_is_told_and_waited_for(world: World, monkeypatch: p
     thread.start()
     wait(lambda: len(lines.said) == 2)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert [event for event, _ in lines.said] == ["sealing trouble begins", "sealing trouble ends"]
     assert lines.said[0][1]["why"] == "no space left. Free some"
     assert len(read_call(world, 1).packets(0)) == 250
@@ -140,7 +140,7 @@ def test_a_custodian_who_unlocks_is_noticed(world: World, monkeypatch: pytest.Mo
     wait(lambda: len(lines.said) == 2)
     assert lines.said[1][0] == "no call waits for a custodian any more"
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -51,7 +51,7 @@ def serve_until_sealed(home: Home, catalogue: Catalogue) -> None:
         try:
             wait_for(supervisor.ready, 60, "the home was not up", SystemClock())
             waiting = lambda: not any(home.notes.iterdir())  # noqa: E731
-            wait_for(waiting, 30, "the NOTEs were not sealed", SystemClock())
+            wait_for(waiting, 60, "the NOTEs were not sealed", SystemClock())
         finally:
             supervisor.stop("over", by="tester")
     follow(home.feed, catalogue)

@@ -195,13 +195,13 @@ def test_one_sync_serves_all_that_wait(served: Served, monkeypatch: pytest.Monke
     def slow(self: AppendFile) -> None:
         syncs.append(1)
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         sync(self)
 
     monkeypatch.setattr(AppendFile, "sync", slow)
     done: list[MemconError | None] = []
     served.ledger.append(None, done.append)
-    assert begun.wait(10)
+    assert begun.wait(60)
     for _ in range(20):
         served.ledger.append(None, done.append)
     go_on.set()
@@ -216,13 +216,13 @@ def test_waiting_writers_are_told_of_the_failure(served: Served, monkeypatch: py
 
     def fail(self: AppendFile, data: bytes) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         raise MachineError("no space")
 
     monkeypatch.setattr(AppendFile, "write", fail)
     done: list[MemconError | None] = []
     served.ledger.append(None, done.append)
-    assert begun.wait(10)
+    assert begun.wait(60)
     served.ledger.append(None, done.append)
     go_on.set()
     served.ledger._thread.join()

@@ -48,12 +48,12 @@ class Running:
 
     def until(self, size: int) -> Newest:
         with self.came:
-            assert self.came.wait_for(lambda: self.told and self.told[-1].size >= size, 30)
+            assert self.came.wait_for(lambda: self.told and self.told[-1].size >= size, 60)
             return self.told[-1]
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(30)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 
@@ -123,7 +123,7 @@ def test_a_late_cosignature_is_kept_beside(site: Site) -> None:
     late = threading.Event()
 
     def slow(reply: Reply) -> Reply:
-        assert late.wait(10)
+        assert late.wait(60)
         return reply
 
     site.moods[2] = slow
@@ -212,7 +212,7 @@ class TestClient:
         go_on = threading.Event()
 
         def hang(reply: Reply) -> Reply:
-            go_on.wait(10)
+            go_on.wait(60)
             return reply
 
         client = WitnessClient(site.servers[0].url + "/sub", [], 0.05)
