@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
+
+from memcon.cli.main import main
+from memcon.store.paths import RUN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,16 +54,13 @@ class Recorder:
     media_ports: tuple[int, int]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`memcon ARGUMENTS` for this home."""
-        return subprocess.run(
-            [MEMCON, *arguments, "--home", str(self.home)],
-            env=os.environ | {"MEMCON_RUN": str(self.run)},
-            cwd=self.home.parent,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        """`memcon ARGUMENTS` for this home, without a process for each: tests ask again and again."""
+        done = CliRunner().invoke(
+            main, [*arguments, "--home", str(self.home)], env={RUN_VARIABLE: str(self.run)}
         )
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def show(self, number: int) -> dict[str, Any]:
         """What `memcon show` says of a call, {} while it knows none."""
@@ -115,7 +116,7 @@ def start(
     with said.open("w") as output:
         process = subprocess.Popen(
             [MEMCON, "serve", "--home", str(recorder.home)],
-            env=os.environ | {"MEMCON_RUN": str(recorder.run)},
+            env=os.environ | {RUN_VARIABLE: str(recorder.run)},
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
