@@ -104,6 +104,11 @@ class Serving:
         for role in ROLES:
             self.wait_for(role, before[role])
 
+    @property
+    def supervisor(self) -> int:
+        """The process of `memcon serve`, 0 before it was started."""
+        return self._process.pid if self._process is not None else 0
+
     def pid(self, role: str) -> int:
         """The process that last said something in a role, 0 where none has."""
         said = read_if_there(self.home.status(role))
