@@ -25,13 +25,14 @@ from tests.capture.kit import (
     until,
 )
 
-from memcon.capture import journal, left, process, takeover
+from memcon.capture import journal, left, takeover
 from memcon.capture.handover import Handover
 from memcon.capture.left import KEPT_MESSAGES, LeftCall, Said, read_left
 from memcon.capture.log import Log
 from memcon.capture.process import Capture
 from memcon.capture.server import Endpoint
 from memcon.clock import SystemClock
+from memcon.errors import MachineError
 from memcon.record import journal as frames
 from memcon.service.demo import free_port
 from memcon.service.holder import Channel, Holder
@@ -292,7 +293,7 @@ async def test_what_cannot_be_taken_up_is_told_and_costs_no_other(
             bad, worse, _ = found.calls.values()
             bad.answer = b"SIP/2.0 200 OK\r\n\r\n"
             worse.facts["streams"] = 7
-            monkeypatch.setattr(process, "read_left", lambda _: found)
+            monkeypatch.setattr(takeover, "read_left", lambda _: found)
             async with instances.one() as second:
                 told = second.lines.events("taken over")[0]
                 assert (told["calls"], told["failed"]) == (1, 2)
@@ -311,6 +312,19 @@ async def test_after_a_boot_nothing_goes_on(instances: Instances, monkeypatch: p
         async with instances.one() as second:
             await until(lambda: len(instances.holder) == 2)
     assert controls(instances.journal(second), "start")[0].facts["follows"] == ""
+
+
+@pytest.mark.parametrize("error", [MachineError("no disk"), KeyError("a defect")])
+def test_a_journal_that_cannot_be_read_keeps_nobody_from_recording(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: Home) -> None:
+        raise error
+
+    monkeypatch.setattr(takeover, "read_left", fail)
+    lines = Lines()
+    assert takeover.find_left(home, SystemClock(), Log(SystemClock(), lines)) is None
+    assert lines.events()[0]["level"] == "error"
 
 
 @in_loop

@@ -16,14 +16,14 @@ from memcon.capture.endpoints import bind
 from memcon.capture.facts import stamp
 from memcon.capture.handover import Handover
 from memcon.capture.journal import JournalWriter
-from memcon.capture.left import boot_id, read_left
+from memcon.capture.left import boot_id
 from memcon.capture.log import Log
 from memcon.capture.media_loop import MediaLoop
 from memcon.capture.probation import Probation
 from memcon.capture.receiver import Receiver
 from memcon.capture.server import Endpoint, SipServer
 from memcon.capture.sockets import PortPool, raise_file_limit
-from memcon.capture.takeover import TakenOver, carried, same_boot, take_over
+from memcon.capture.takeover import TakenOver, carried, find_left, take_over
 from memcon.capture.tls import Tls, TlsFiles
 from memcon.clock import NS
 from memcon.errors import FormatError, LocalError, MachineError
@@ -90,8 +90,7 @@ class Capture:
         raise_file_limit()
         self._handover = handover or Handover()
         self._held: Mapping[str, Held] = self._handover.take()
-        left = read_left(home)
-        self._left = left if left is not None and left.calls and same_boot(left, clock) else None
+        self._left = find_left(home, clock, log)
         media_address = settings.recorder.media_address
         self._tls = tls_of(settings)
         ports = settings.media_ports

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from memcon.capture.again import Again
 from memcon.capture.calls import Moment
 from memcon.capture.facts import stamp
-from memcon.capture.left import boot_id
+from memcon.capture.left import boot_id, read_left
 from memcon.errors import MemconError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from memcon.capture.left import Left
     from memcon.capture.log import Log
     from memcon.clock import Clock
+    from memcon.store.paths import Home
     from memcon.wire.events import DialogId, Transport
 
 
@@ -45,6 +46,20 @@ class TakenOver:
 def same_boot(left: Left, clock: Clock) -> bool:
     """Whether the clocks that the journal speaks of are still running."""
     return left.boot == boot_id() and left.mono <= clock.monotonic_ns()
+
+
+def find_left(home: Home, clock: Clock, log: Log) -> Left | None:
+    """What there is to go on with; None where there is nothing, or where it cannot be read: then new calls
+    must be recorded all the same, and sealing ends the old ones as failed."""
+    try:
+        left = read_left(home)
+    except MemconError as error:
+        log.error("journal not read", why=str(error))
+    except Exception as error:  # noqa: BLE001 - as in server._guarded: nothing may keep us from recording
+        log.error("defect", doing="read the journal", error=repr(error))
+    else:
+        return left if left is not None and left.calls and same_boot(left, clock) else None
+    return None
 
 
 def take_over(
