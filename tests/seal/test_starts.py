@@ -36,6 +36,7 @@ def test_what_was_added_is_found_by_the_hash_of_its_wraps(tmp_path: Path) -> Non
         assert book.find(2, sha256(b"again")) == (b"again", b"others")
         assert book.find(2, sha256(b"one")) is None
         assert book.find(3, sha256(b"one")) is None
+        assert list(book.latest()) == [(1, b"one", b"custodians"), (2, b"again", b"others")]
 
 
 def test_a_file_goes_with_its_last_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

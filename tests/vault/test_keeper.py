@@ -166,10 +166,10 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, below: Path) -> None:
     """Nothing can be written below this directory, as on a full or absent disk."""
     real = durable.make_dirs
 
-    def refuse(path: Path, mode: int = 0o700) -> None:
+    def refuse(path: Path, mode: int = 0o700, *, durable: bool = True) -> None:
         if path.is_relative_to(below):
             raise MachineError(f"creating {path}: No space left on device")
-        real(path, mode)
+        real(path, mode, durable=durable)
 
     monkeypatch.setattr(durable, "make_dirs", refuse)
 
@@ -278,3 +278,15 @@ def test_an_error_of_the_disk_is_told_and_stops_nothing_else(
     assert outcome.kept == [2]
     assert "Input/output error" in outcome.problems[0]
     assert (home.work_done / "1").is_dir()
+
+
+def test_a_sweep_removes_what_a_crash_left_half_stored(
+    home: Home, clock: ManualClock, tmp_path: Path
+) -> None:
+    keeper = Keeper(home, ORIGIN, clock)
+    staging = home.vault / "extensions" / "memcon-staging" / "half"
+    staging.mkdir(parents=True)
+    (staging / "media.mcs").write_bytes(b"half")
+    keeper.sweep()
+    assert not staging.parent.exists()
+    keeper.sweep()

@@ -251,8 +251,8 @@ def test_a_source_that_changes_while_it_is_copied_is_refused(
     root = StorageRoot.create(tmp_path / "v")
     real = durable.write_file
 
-    def lying(path: Path, data: bytes, mode: int = 0o600) -> None:
-        real(path, b"other" if "content" in path.parts else data, mode)
+    def lying(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+        real(path, b"other" if "content" in path.parts else data, mode, durable=durable)
 
     monkeypatch.setattr(durable, "write_file", lying)
     with pytest.raises(MachineError, match="differs from its source"):

@@ -62,6 +62,7 @@ class Desk:
         self.open: dict[int, Call] = {}
         durable.make_dirs(home.work_open)
         self._starts = Starts(home.work_starts, self._may_go_on)
+        self._restore_wraps()
         self._finisher = Finisher()
         self.next_call = known.last.next_call if known.last else 1
         self._keys: dict[str, Call | None] = {}
@@ -335,6 +336,13 @@ class Desk:
         durable.make_dirs(directory, durable=False)
         durable.write_file(directory / WRAPS, wraps, durable=False)
         durable.write_file(directory / CUSTODIANS, custodians, durable=False)
+
+    def _restore_wraps(self) -> None:
+        """Where a power cut took the unsynced copy in a work directory: who unlocks looks for it there."""
+        for number, wraps, custodians in self._starts.latest():
+            directory = self._directory(number)
+            if not durable.read_if_there(directory / WRAPS):
+                self._begin_directory(directory, wraps, custodians)
 
     def _may_go_on(self, number: int) -> bool:
         """Whether a call with a leaf in the log is not handed over: only then can its wraps be asked for."""

@@ -89,6 +89,11 @@ class Starts:
                 return wraps, custodians
         return None
 
+    def latest(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """(number, wraps, custodians) of each call that is not handed over, as last written."""
+        for number, entries in self._found.items():
+            yield number, *entries[-1]
+
     def forget(self, number: int) -> None:
         """A call is handed over, durably."""
         if self._found.pop(number, None) is not None:

@@ -84,6 +84,7 @@ class Office:
         self._when_kept = kept  # called with each call that came into the vault
         self.catalogue = Catalogue(home.catalogue)
         self._keeper = Keeper(home, config.origin, clock, config.vault_fallback)
+        self._swept = False
         self._next_slots = 0
         self._troubles: dict[str, str] = {}
         self._kept = 0
@@ -103,6 +104,9 @@ class Office:
 
     def keep(self, *, stopping: bool = False) -> None:
         """Put ended calls into the vault, and from time to time the slot records."""
+        if not self._swept:  # not when this is made: a disk that refuses now is asked again
+            self._keeper.sweep()
+            self._swept = True
         outcome = self._keeper.keep_done()
         problems = list(outcome.problems)
         self._kept += len(outcome.kept)

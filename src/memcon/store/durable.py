@@ -176,6 +176,14 @@ def room(path: Path) -> int:
     return 0 if found.f_flag & os.ST_RDONLY else found.f_bavail * found.f_frsize
 
 
+def sync_deep(path: Path) -> None:
+    """Make every file below a directory durable, then all names, from the innermost outwards."""
+    with machine_errors(path, "listing"):
+        below = sorted(p for p in path.rglob("*") if p.is_dir())
+    for directory in (*reversed(below), path):
+        sync_tree(directory)
+
+
 def set_aside(path: Path, target: Path) -> None:
     """Give a file another name, in place of what has it; nothing is synced: for notices in memory."""
     with machine_errors(path, "renaming"):

@@ -12,7 +12,8 @@ are whole objects too, and every later run tries to bring them home.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
+AT_ONCE = 4
+"""Calls stored at once: the disk takes their syncs together."""
 WORK_FILES = ("media.mcs", "events.mce", "leaves.mcl", "record.mcr", "wraps.json", "custodians.json")
 """What a work directory holds at its end (ARCHITECTURE)."""
 
@@ -63,6 +66,11 @@ class Outcome:
     brought_home: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def add(self, other: Outcome) -> None:
+        """Take what another run did into this one."""
+        for own in fields(self):
+            getattr(self, own.name).extend(getattr(other, own.name))
+
 
 class Keeper:
     """Fills the vault of one home. One keeper at a time; `find` may be asked by anyone."""
@@ -75,18 +83,29 @@ class Keeper:
         self._user = User("memcon", _prefix(origin))
         self._days: set[str] = set()
 
+    def sweep(self) -> None:
+        """Remove what a crash left half stored; once, by the only process that stores, before it does."""
+        for root in self._roots():
+            root.sweep()
+
     def keep_done(self) -> Outcome:
         """Put every call that is ready into the vault; never raises for one call's sake."""
         outcome = Outcome()
         self._bring_home(outcome)
         done = self._home.work_done
         numbers = sorted(int(p.name) for p in done.glob("*") if p.name.isdecimal()) if done.is_dir() else []
-        for number in numbers:
-            try:
-                with durable.machine_errors(done / str(number), "keeping"):
-                    self._keep(number, outcome)
-            except MemconError as error:
-                outcome.problems.append(f"call {number}: {error}")
+        with ThreadPoolExecutor(min(AT_ONCE, max(1, len(numbers))), "keep") as pool:
+            for own in pool.map(self._keep_one, numbers):
+                outcome.add(own)
+        return outcome
+
+    def _keep_one(self, number: int) -> Outcome:
+        outcome, work = Outcome(), self._home.work_done / str(number)
+        try:
+            with durable.machine_errors(work, "keeping"):
+                self._keep(number, outcome)
+        except MemconError as error:
+            outcome.problems.append(f"call {number}: {error}")
         return outcome
 
     def keep_slots(self, *, stopping: bool = False) -> Outcome:

@@ -18,6 +18,7 @@ One writer at a time; readers need no lock.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -82,15 +83,15 @@ def _digest(source: Path) -> str:
 
 
 def _copy(source: Path | bytes, target: Path) -> None:
-    """Copy durably. Content is never written to a second time, so append is all it needs."""
-    durable.make_dirs(target.parent)
+    """Copy; what is staged is synced all at once, before it gets its name."""
+    durable.make_dirs(target.parent, durable=False)
     if isinstance(source, bytes):
-        durable.write_file(target, source)
+        durable.write_file(target, source, durable=False)
         return
-    with source.open("rb") as file, durable.AppendFile(target) as out:
+    durable.append(target)  # an empty file is a file too
+    with source.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            out.write(chunk)
-        out.sync()
+            durable.append(target, chunk)
 
 
 def _json(value: object) -> bytes:
@@ -206,17 +207,19 @@ class StorageRoot:
             if _digest(target) != state[logical]:  # the source changed under us, or the disk lies
                 raise MachineError(f"{target}: the copy differs from its source {logical}")
         head = staging / inventory.head
-        durable.make_dirs(head)
-        self._write_inventory(head, inventory.encode())
+        durable.make_dirs(head, durable=False)
+        self._write_inventory(head, inventory.encode(), synced=False)
         if before is None:
-            self._write_inventory(staging, inventory.encode())
-            durable.write_file(staging / OBJECT_NAMASTE, b"ocfl_object_1.1\n")
+            self._write_inventory(staging, inventory.encode(), synced=False)
+            durable.write_file(staging / OBJECT_NAMASTE, b"ocfl_object_1.1\n", durable=False)
+            durable.sync_deep(staging)
             durable.make_dirs(self._object(object_id).parent)
             durable.rename_dir(staging, self._object(object_id))
         else:
+            durable.sync_deep(head)
             durable.rename_dir(head, self._object(object_id) / inventory.head)
             self._write_inventory(self._object(object_id), inventory.encode())
-        self._unstage()
+        self._unstage(staging)
         return inventory
 
     def repair(self, object_id: str) -> bool:
@@ -232,13 +235,14 @@ class StorageRoot:
     def remove_object(self, object_id: str) -> None:
         """Take an object away whole, with the directories it leaves empty; for what stands elsewhere."""
         directory = self._object(object_id)
-        durable.rename_dir(directory, self._stage(object_id) / "removed")
+        staging = self._stage(object_id)
+        durable.rename_dir(directory, staging / "removed")
         with durable.machine_errors(directory, "removing"):
             for parent in (directory.parent, directory.parent.parent, directory.parent.parent.parent):
                 if any(parent.iterdir()):
                     break
                 parent.rmdir()
-        self._unstage()
+        self._unstage(staging)
 
     def object_ids(self) -> Iterator[str]:
         """The ids of all objects, in the order of their paths."""
@@ -304,20 +308,23 @@ class StorageRoot:
         return max(found, key=lambda inventory: len(inventory.versions))
 
     @staticmethod
-    def _write_inventory(directory: Path, data: bytes) -> None:
-        durable.write_file(directory / NAME, data)
-        durable.write_file(directory / SIDECAR, sidecar(data))
+    def _write_inventory(directory: Path, data: bytes, *, synced: bool = True) -> None:
+        durable.write_file(directory / NAME, data, durable=synced)
+        durable.write_file(directory / SIDECAR, sidecar(data), durable=synced)
+
+    def sweep(self) -> None:
+        """Remove what a crash left in the staging area; nobody may be storing meanwhile."""
+        durable.remove_tree(self.path / "extensions" / _STAGING)
 
     def _stage(self, object_id: str) -> Path:
-        """An empty staging directory of this object; what a crash left there is removed."""
+        """An empty staging directory of this object's own: several objects may be stored at once."""
         parent = self.path / "extensions" / _STAGING
-        if parent.exists():
-            durable.remove_tree(parent)
         staging = parent / hashlib.sha256(object_id.encode()).hexdigest()[:16]
-        durable.make_dirs(staging)
+        durable.remove_tree(staging)
+        durable.make_dirs(staging, durable=False)
         return staging
 
-    def _unstage(self) -> None:
-        parent = self.path / "extensions" / _STAGING
-        if parent.exists():
-            durable.remove_tree(parent)
+    def _unstage(self, staging: Path) -> None:
+        durable.remove_tree(staging)
+        with contextlib.suppress(OSError):  # another object may be on its way
+            staging.parent.rmdir()
