@@ -11,11 +11,13 @@ from tests.seal.synthetic import MONO, T0, Capture, World, Written, rtp, sender_
 
 from memcon.clock import NS, ManualClock
 from memcon.errors import MachineError
+from memcon.record import call
 from memcon.seal import custody, starts
 from memcon.seal.notes import submit_note
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
 from memcon.store.paths import Home
+from memcon.verify.slots import verify_slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -300,3 +302,24 @@ def test_sealed_journal_files_are_removed(base: World) -> None:
     assert [p.name[-12:] for p in base.home.journal.glob("*.mcj")] == ["00000002.mcj"]
     assert read_call(base, 2).record["config"]["fleet"] == '{"part":"fleet"}'
     rtp(1)
+
+
+def test_an_end_or_a_beginning_that_waited_for_a_restart_is_flagged_late(base: World) -> None:
+    capture = base.capture()
+    capture.start()
+    capture.call("a", (10,))
+    capture.talk((10,), 3)
+    capture.end("a")
+    capture.call("b", (20,))
+    for frame in capture.frames:  # nobody seals
+        base.put(frame)
+    base.clock.advance(20 * NS)
+    again = base.capture(2, base.clock.wall_ns(), base.clock.monotonic_ns())
+    again.start()
+    again.talk((), 5)
+    base.run(again.frames)
+    for number in (1, 2):
+        leaves = read_call(base, number).leaves
+        assert leaves[0].flags & leaves[-1].flags & call.FLAG_LATE
+    report = verify_slots([base.home.slots], base.home.log, structure_key=base.keys.structure)
+    assert [f.code for f in report.findings if f.code != "slots-stray"] == []

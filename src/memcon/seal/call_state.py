@@ -263,6 +263,11 @@ class Call:
     def has_leaf(self) -> bool:
         return bool(self.previous)
 
+    def behind(self, wall: int) -> bool:
+        """Whether a leaf made now says of a beginning or an end that it was before that time (wall, ns)."""
+        begun = not self.has_leaf and self.facts.wall < wall
+        return begun or (self.ending is not None and self.ending.wall < wall)
+
     def ended_by(self, mono: int) -> bool:
         """Whether the call had ended at that time (monotonic, ns)."""
         return self.ending is not None and self.facts.mono + self.ending.duration <= mono

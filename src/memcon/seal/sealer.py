@@ -451,6 +451,7 @@ class Sealer:
                 opened.lane = free_lane(self._keys.structure, opened.facts.handle, leaves)
                 self._sealed_calls = opened.number + 1
             own = flags | (call.FLAG_RECOVERED if opened.recovered else 0)
+            own |= call.FLAG_LATE if opened.behind(slot * period - NS) else 0
             leaves[opened.lane] = opened.make_leaf(slot, index, own, slot_end, frozen=frozen, final=final)
         notes, calls = self._place_notes(slot, index, leaves), len(here) + len(self._held)
         slot_leaf = SlotLeaf(slot, index, self._sealed_calls, self._notes.next, calls, len(notes))
