@@ -27,6 +27,7 @@ from tests.running import new_home, wait
 from memcon.client.caller import place_call
 from memcon.client.voice import demo_voices
 from memcon.clock import SystemClock
+from memcon.errors import UsageError
 from memcon.service.archive import Archive
 from memcon.service.checks import verify_home
 from memcon.store.paths import RUN_VARIABLE, Home
@@ -135,7 +136,7 @@ class Rig:
     process: subprocess.Popen[bytes] | None = None
     reports: list[Future[CallReport]] = field(default_factory=list)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(64))
-    strace: list[str] = field(default_factory=list)
+    prefix: list[str] = field(default_factory=list)
 
     @property
     def home(self) -> Home:
@@ -154,7 +155,7 @@ class Rig:
         with said.open("ab") as log:
             before = said.read_bytes().count(UP)
             process = self.process = subprocess.Popen(
-                [*self.strace, MEMCON, "serve", "--home", str(self.home.root)],
+                [*self.prefix, MEMCON, "serve", "--home", str(self.home.root)],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -219,9 +220,21 @@ class Rig:
 
         self.reports += [self.pool.submit(place) for _ in range(count)]
 
-    def calls_over(self) -> list[CallReport]:
-        """What the callers did, when all calls are over."""
-        return [report.result(120) for report in self.reports]
+    def calls_over(self, refused: int | None = None) -> list[CallReport]:
+        """What the callers did, when all are over, without those that were `refused` with this status."""
+        found = []
+        for report in self.reports:
+            try:
+                found.append(report.result(120))
+            except UsageError as error:
+                if refused is None or str(refused) not in str(error):
+                    raise
+        return found
+
+    def placed(self, reports: list[CallReport]) -> list[Future[CallReport]]:
+        """The calls that these reports are of."""
+        done = [future for future in self.reports if future.done() and not future.exception()]
+        return [future for future in done if future.result() in reports]
 
     # --- afterwards ---
 

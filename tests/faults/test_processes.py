@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.faults.hostile import media_ports, rtp_storm, sip_storm, tcp_storm
 from tests.faults.rig import long_form, rig
 from tests.running import wait
@@ -18,8 +19,6 @@ from memcon.capture.media_loop import MAX_SOURCES
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 @long_form
@@ -99,3 +98,26 @@ def test_a_reboot_that_takes_the_keys_declares_and_recovers_what_was_going_on(
             assert record["cause"] == 6
             assert sum(s["received"] for s in record["totals"] if s["kind"] == 1) >= 2 * 50 * 2
             assert recorder.archive().verify_call(number).ok
+
+
+@long_form
+@pytest.mark.parametrize("what", ["ports", "descriptors"])
+def test_calls_beyond_what_the_machine_has_are_refused_and_the_others_unharmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    with rig(tmp_path, monkeypatch) as recorder:
+        if what == "ports":
+            text = recorder.home.config.read_text()
+            first = int(text.split('ports = "')[1].split("-")[0])
+            recorder.home.config.write_text(text.replace(f"-{first + 399}", f"-{first + 15}"))
+        else:
+            recorder.prefix = ["prlimit", "--nofile=100:100"]
+        recorder.serve()
+        recorder.call(6, count=30)
+        reports = recorder.calls_over(refused=503)
+        assert 2 <= len(reports) < 30
+        assert recorder.said("call refused")
+        recorder.call(1)  # what they held is free again
+        recorder.reports = [recorder.reports[-1], *recorder.placed(reports)]
+        received, dropped, declared = recorder.check()
+        assert (received, dropped, declared) == (2 * 50 * (6 * len(reports) + 1), 0, 0)

@@ -31,13 +31,13 @@ from memcon.catalogue.schema import (
 from memcon.catalogue.searching import MANY, question_of
 from memcon.catalogue.searching import Filter as Filter
 from memcon.catalogue.structure import STATES, read_structure
-from memcon.catalogue.writing import apply_object, settle
+from memcon.catalogue.writing import apply_object, apply_objects, settle
 from memcon.clock import utc
 from memcon.errors import FormatError
 from memcon.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Row
@@ -203,19 +203,11 @@ class Catalogue:
         With `feed` (which feed it is) and `upto` (the byte after the batch) the place is kept in the same
         transaction, and a batch that ends where one has ended already is not applied again.
         """
-        skipped = 0
+        objects = list(said)
         with self._db.write() as db:
             if upto is not None and upto <= int(_meta(db, f"feed:{feed}") or 0):
                 return 0
-            for one in said:
-                db.exec_driver_sql("SAVEPOINT one")
-                try:
-                    known = apply_object(db, one)
-                except FormatError:
-                    db.exec_driver_sql("ROLLBACK TO one")
-                    known = False
-                db.exec_driver_sql("RELEASE one")
-                skipped += not known
+            skipped = _apply(db, objects)
             if upto is not None:
                 _set_meta(db, f"feed:{feed}", str(upto))
             if skipped:
@@ -234,6 +226,22 @@ class Catalogue:
         with self._db.write() as db:
             settle(db, told)
             _changed(db)
+
+    def index(self, kept: Iterable[Kept]) -> list[str]:
+        """Calls as the vault has them, in one transaction; for each what was wrong, or "" where it is in."""
+        problems = []
+        with self._db.write() as db:
+            for one in kept:
+                db.exec_driver_sql("SAVEPOINT kept")
+                try:
+                    _index(db, one)
+                    problems.append("")
+                except FormatError as error:
+                    db.exec_driver_sql("ROLLBACK TO kept")
+                    problems.append(str(error))
+                db.exec_driver_sql("RELEASE kept")
+            _changed(db)
+        return problems
 
     def unsettled(self) -> tuple[int, ...]:
         """Calls that sealing has let go and whose leaves have not been read yet: `settle` them."""
@@ -403,6 +411,46 @@ class Catalogue:
         """The names of all lines that calls came by."""
         with self._db.read() as db:
             return tuple(sorted(x for x in db.execute(select(calls.c.line).distinct()).scalars() if x))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A call in the vault: its `leaves.mcl`, and what the feed would have told of it, as far as it opens."""
+
+    leaves: bytes
+    objects: Callable[[], Iterable[Mapping[str, Any]]]
+
+
+def _index(db: Connection, kept: Kept) -> None:
+    told = read_structure(kept.leaves)
+    objects = list(kept.objects())
+    if apply_objects(db, objects) < len(objects):
+        raise FormatError("record.mcr", "not every part of it could be read", where=f"call {told.number}")
+    settle(db, told)
+    apply_objects(db, [{"t": "done", "number": told.number}])
+
+
+def _apply(db: Connection, objects: Sequence[Mapping[str, Any]]) -> int:
+    """All objects at once; where one of them is wrong, each by itself. Returns how many were left out."""
+    db.exec_driver_sql("SAVEPOINT many")
+    try:
+        skipped = len(objects) - apply_objects(db, objects)
+    except FormatError:
+        db.exec_driver_sql("ROLLBACK TO many")
+        skipped = sum(not _apply_one(db, one) for one in objects)
+    db.exec_driver_sql("RELEASE many")
+    return skipped
+
+
+def _apply_one(db: Connection, one: Mapping[str, Any]) -> bool:
+    db.exec_driver_sql("SAVEPOINT one")
+    try:
+        known = apply_object(db, one)
+    except FormatError:
+        db.exec_driver_sql("ROLLBACK TO one")
+        known = False
+    db.exec_driver_sql("RELEASE one")
+    return known
 
 
 def _meta(db: Connection, key: str) -> str | None:

@@ -8,10 +8,12 @@ that the recorder was declared off) is not in the vault and stays empty.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from memcon.catalogue.structure import read_structure
-from memcon.errors import FormatError, MemconError
+from memcon.catalogue.catalogue import Kept
+from memcon.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from memcon.record.beat import Beat
 
 BATCH = 2000
+CALLS = 200
+"""So many calls are indexed in one transaction: others may write to the catalogue in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +50,17 @@ def rebuild(catalogue: Catalogue, calls: Iterable[KeptCall], beats: Iterable[Bea
     count = _beats(catalogue, beats)
     done = unopened = 0
     problems: list[str] = []
-    for kept in calls:
-        try:
-            told = read_structure(kept.leaves)
-            objects = list(objects_of(kept.record)) if kept.record is not None else []
-            if catalogue.apply(objects):
-                raise FormatError(
-                    "record.mcr", "not every part of it could be read", where=f"call {told.number}"
-                )
-            catalogue.settle(kept.leaves)
-            catalogue.apply([{"t": "done", "number": told.number}])
-        except MemconError as error:
-            problems.append(str(error))
-            continue
-        done += 1
-        unopened += kept.record is None
+    them = iter(calls)
+    while some := list(islice(them, CALLS)):
+        told = catalogue.index([Kept(kept.leaves, partial(_objects, kept)) for kept in some])
+        problems += [problem for problem in told if problem]
+        done += told.count("")
+        unopened += sum(kept.record is None for kept, problem in zip(some, told, strict=True) if not problem)
     return Rebuilt(done, unopened, count, tuple(problems))
+
+
+def _objects(kept: KeptCall) -> Iterator[dict[str, Any]]:
+    return iter(()) if kept.record is None else objects_of(kept.record)
 
 
 def _beats(catalogue: Catalogue, beats: Iterable[Beat]) -> int:

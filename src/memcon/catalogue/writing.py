@@ -32,12 +32,37 @@ from memcon.errors import FormatError
 from memcon.record.segment import KIND_WIRE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
     from sqlalchemy.dialects.sqlite import Insert
 
     from memcon.catalogue.structure import Structure
+
+
+def apply_objects(db: Connection, said: Iterable[Mapping[str, Any]]) -> int:
+    """Objects of the feed in their order, events that follow each other at once; how many were known.
+
+    Raises FormatError as `apply_object` does.
+    """
+    known = 0
+    waiting: list[Mapping[str, Any]] = []
+    for one in said:
+        if one.get("t") == "event":
+            waiting.append(one)
+            continue
+        known += _apply_events(db, waiting)
+        known += apply_object(db, one)
+    return known + _apply_events(db, waiting)
+
+
+def _apply_events(db: Connection, waiting: list[Mapping[str, Any]]) -> int:
+    """Events in one statement; empties the list."""
+    many = list(waiting)
+    waiting.clear()
+    if many:
+        apply_object(db, {"t": "events", "number": many[0].get("number", ""), "events": many})
+    return len(many)
 
 
 def apply_object(db: Connection, said: Mapping[str, Any]) -> bool:
@@ -158,18 +183,25 @@ def _set_parties(db: Connection, number: int, told: Sequence[Mapping[str, Any]],
 
 
 def _event(db: Connection, said: Mapping[str, Any]) -> None:
-    facts = said["facts"]
-    row = {
-        "call": int(said["number"]),
-        "n": int(said["n"]),
-        "since": int(said["since"]),
-        "wall": int(said["wall"]),
-        "type": str(facts["type"]),
-        "facts": dumps(facts),
-    }
-    upsert(db, events, [row])
-    if row["type"] == "metadata":
-        _add_links(db, int(said["number"]), facts.get("links") or [])
+    _events(db, {"events": [said]})
+
+
+def _events(db: Connection, said: Mapping[str, Any]) -> None:
+    rows = [
+        {
+            "call": int(one["number"]),
+            "n": int(one["n"]),
+            "since": int(one["since"]),
+            "wall": int(one["wall"]),
+            "type": str(one["facts"]["type"]),
+            "facts": dumps(one["facts"]),
+        }
+        for one in said["events"]
+    ]
+    upsert(db, events, rows)
+    for row, one in zip(rows, said["events"], strict=True):
+        if row["type"] == "metadata":
+            _add_links(db, int(one["number"]), one["facts"].get("links") or [])
 
 
 def _beat(db: Connection, said: Mapping[str, Any]) -> None:
@@ -259,6 +291,7 @@ _HANDLERS: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
     "call": _call,
     "streams": _streams,
     "event": _event,
+    "events": _events,
     "beat": _beat,
     "end": _end,
     "done": _done,
