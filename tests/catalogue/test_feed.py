@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from tests.seal.synthetic import World
 
 from memcon.catalogue.catalogue import Catalogue
@@ -15,14 +14,15 @@ from memcon.store import durable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
 
-@pytest.mark.parametrize("often", [1, 7])
+
 def test_a_feed_that_is_set_aside_is_followed_without_a_gap(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that looks at each frame, one that looks seldom; the sealer dies and reads all again in between."""
+    """The sealer dies in between and tells all again."""
     monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
-    monkeypatch.setattr(feed, "FULL", 1500 * often)
+    monkeypatch.setattr(feed, "FULL", 1500)
     whole, aside = tmp_path / "whole.jsonl", [0]
     append, set_aside = durable.append, durable.set_aside
 
@@ -50,9 +50,8 @@ def test_a_feed_that_is_set_aside_is_followed_without_a_gap(
     sealer = None
     for n, frame in enumerate(capture.frames):
         sealer = world.run([frame], sealer)
-        if n % often == 0:
-            follow(world.home.feed_before, one)
-            follow(world.home.feed, one)
+        follow(world.home.feed_before, one)
+        follow(world.home.feed, one)
         if n == len(capture.frames) // 2:
             sealer.close()
             sealer = None
@@ -65,3 +64,23 @@ def test_a_feed_that_is_set_aside_is_followed_without_a_gap(
     assert [one.call(n) for n in range(1, 7)] == [other.call(n) for n in range(1, 7)]
     one.close()
     other.close()
+
+
+def test_a_feed_begun_anew_with_the_same_news_is_told_from_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a reboot, when the journal is sealed again: the feeds have other names."""
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    world = World(tmp_path / "home")
+    durable.make_dirs(world.home.run)
+    catalogue = Catalogue(tmp_path / "c.sqlite")
+    news = {"instance": "ab" * 16, "wall": 7}
+    for wall in (1, 2):
+        told = feed.Feed(world.home)
+        told.tell("instance", **news)
+        told.tell("off", wall=wall, by="op", reason="over")
+        told.flush()
+        assert follow(world.home.feed, catalogue).skipped == 0
+        world.home.feed.unlink()
+    assert [wall for wall, _, _ in catalogue.instances().offs] == [2, 1]
+    catalogue.close()

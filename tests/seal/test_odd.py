@@ -474,7 +474,7 @@ def test_a_full_feed_is_set_aside(world: World, monkeypatch: pytest.MonkeyPatch)
     for n in range(3):
         feed.tell("instance", instance="ab" * 100, wall=n)
         feed.flush()
-    assert [world.home.feed_before.read_text().count("\n"), world.home.feed.read_text().count("\n")] == [1, 1]
+    assert [world.home.feed_before.read_text().count("\n"), world.home.feed.read_text().count("\n")] == [2, 2]
     assert '"wall":2' in world.home.feed.read_text()
     assert '"wall":1' in world.home.feed_before.read_text()
 

@@ -290,6 +290,7 @@ _HANDLERS: dict[str, Callable[[Connection, Mapping[str, Any]], None]] = {
     "note": _note,
     "call": _call,
     "streams": _streams,
+    "feed": lambda _db, _said: None,  # which feed this is: `memcon.catalogue.feed` has read it
     "event": _event,
     "events": _events,
     "beat": _beat,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING
 
 from memcon.store import durable
@@ -62,5 +63,8 @@ class Feed:
             self.number += len(self._lines)
             if self._home.feed.exists() and self._home.feed.stat().st_size > FULL:
                 durable.set_aside(self._home.feed, self._home.feed_before)
+            if not self._home.feed.exists():
+                # No two feeds begin alike, although the same journal is told again after a reboot.
+                self._lines.insert(0, json.dumps({"t": "feed", "id": secrets.token_hex(8)}) + "\n")
             durable.append(self._home.feed, "".join(self._lines).encode("utf-8", "replace"))
             self._lines.clear()
