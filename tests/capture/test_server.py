@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -478,3 +479,44 @@ def test_a_port_in_use_is_named_with_its_cure_and_nothing_stays_open(protocol: s
     again = bind([Endpoint(protocol, HOST, port)])
     again[0].sock.close()
     assert str(Endpoint("tcp", "::1", 5060)) == "tcp://[::1]:5060"
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_a_call_over_ipv6(home: Home, protocol: str) -> None:
+    """Signalling, description, media and its source, all of it IPv6."""
+    chosen = settings(Endpoint("udp", "::1", 0), Endpoint("tcp", "::1", 0))
+    six = replace(chosen, recorder=replace(chosen.recorder, media_address="::1"))
+    offer = sdp("1").replace("IN IP4 127.0.0.1", "IN IP6 ::1")
+
+    async def scenario() -> None:
+        async with running(home, six) as server:
+            kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+            with (
+                socket.socket(socket.AF_INET6, kind) as sock,
+                socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as media,
+            ):
+                sock.setblocking(False)
+                sock.bind(("::1", 0))
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(sock, ("::1", server.port(protocol)))
+                here = f"[::1]:{sock.getsockname()[1]}"
+                via = f"{protocol.upper()} {here}"
+                invite = sip(body=offer).replace(b"UDP 127.0.0.1:5555", via.encode())
+                await loop.sock_sendall(sock, invite)
+                got = b""
+                async with asyncio.timeout(10):
+                    while b"a=label" not in got:
+                        got += await loop.sock_recv(sock, 65_535)
+                assert b"c=IN IP6 ::1\r\n" in got
+                assert b"Contact: <sip:memcon@[::1]:" in got
+                port = int(re.search(rb"m=audio (\d+) ", got)[1])  # type: ignore[index]  # an answer has one
+                packet = rtp(1, 7, b"six")
+                media.sendto(packet, ("::1", port))
+                await until(lambda: server.capture.status()["packets"] > 0)
+            records = await server.journal()
+        assert heard(records)[port] == [packet]
+        assert [e["address"] for e in events(records) if e["type"] == "source"] == ["::1"]
+        (call,) = controls(records, "call")
+        assert call.facts["remote"] == here
+
+    asyncio.run(scenario())
