@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from memcon.cli.common import load_config, out, reports_errors
+from memcon.cli.dossier import desk_of
 from memcon.cli.user import link_url, users_of
 from memcon.clock import SystemClock
 from memcon.errors import MachineError
 from memcon.service.chaos import run_chaos, say_outcome
 from memcon.service.config import template
 from memcon.service.demo import free_port, free_sip_port, run_demo
+from memcon.service.example import install
+from memcon.service.followed import FollowedDesk
 from memcon.service.setup import init_home
 from memcon.service.supervisor import only_one
 from memcon.store.paths import Home
@@ -72,6 +75,9 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
             init_home(home, text, clock)
             users_of(home).add(USER, "operator")
             console.print(f"Made a recorder in {root}, one beat a second.")
+            with desk_of(home) as desk:
+                id_ = install(desk, foreign=FollowedDesk(desk).write)
+            console.print(f"Wrote the example dossier {id_}, of a call that nobody recorded: under Dossiers.")
         config = load_config(home)
         if chaos:
             _chaos(home, config, calls)

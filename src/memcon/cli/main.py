@@ -16,6 +16,7 @@ COMMANDS = {
     "show": "Show one call",
     "dossier": "Keep what each side said of a call, who says so, and what followed",
     "compare": "Compare what the two sides said of a call, topic by topic",
+    "example": "Install examples to look at",
     "events": "Keep what came before and after a call, and import event files",
     "coincidence": "Ask whether what followed a call was a coincidence",
     "claims": "Show the claims of a dossier as chains: origins, steps, withdrawals",

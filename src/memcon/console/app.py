@@ -13,7 +13,16 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from memcon.console import call_view, file_view, login_view, register_view, status_view, switch_view
+from memcon.console import (
+    call_view,
+    dossier_view,
+    dossier_writing,
+    file_view,
+    login_view,
+    register_view,
+    status_view,
+    switch_view,
+)
 from memcon.console.guard import Guard, allowed_hosts
 from memcon.console.render import Pages
 from memcon.console.session import Sessions
@@ -70,6 +79,8 @@ def create_app(deps: ConsoleDeps) -> Starlette:
     routes = [
         *register_view.routes(pages),
         *call_view.routes(pages),
+        *dossier_view.routes(pages),
+        *dossier_writing.routes(pages),
         *status_view.routes(pages),
         *switch_view.routes(pages),
         *login_view.routes(pages),

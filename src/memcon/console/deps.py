@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from memcon.accounts.desk import AccountsDesk
     from memcon.clock import Clock
     from memcon.console.users import Users
     from memcon.store.switch import Asked, Switched
@@ -335,3 +336,4 @@ class ConsoleDeps:
     verifier_file: Path | None = None
     switch: OffSwitch | None = None
     secure_cookies: bool = False
+    dossiers: AccountsDesk | None = None

@@ -139,26 +139,26 @@ def give_session(response: Response, pages: Pages, session: Session) -> None:
 
 
 def posted(
-    pages: Pages, handler: Callable[[Request, FormData], Awaitable[Response]]
+    pages: Pages, handler: Callable[[Request, FormData], Awaitable[Response]], *, files: int = 0
 ) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint for a form: refuses it unless it came from a page of the same session."""
 
     @functools.wraps(handler)
     async def endpoint(request: Request) -> Response:
-        form = await request.form(max_fields=20, max_files=0)
-        token = form.get("token", "")
-        session: Session | None = request.state.session
-        same = session is not None and isinstance(token, str) and pages.sessions.form_ok(session, token)
-        if not same or not _same_origin(request):
-            return pages.error(
-                request,
-                403,
-                "This form was not sent from a page of yours",
-                "The page may have been open for longer than a session lasts, or another site sent the form. "
-                "Nothing was changed.",
-                "Go back, load the page again, and send it once more.",
-            )
-        return await handler(request, form)
+        async with request.form(max_fields=40, max_files=files) as form:
+            token = form.get("token", "")
+            session: Session | None = request.state.session
+            same = session is not None and isinstance(token, str) and pages.sessions.form_ok(session, token)
+            if not same or not _same_origin(request):
+                return pages.error(
+                    request,
+                    403,
+                    "This form was not sent from a page of yours",
+                    "The page may have been open for longer than a session lasts, or another site sent the "
+                    "form. Nothing was changed.",
+                    "Go back, load the page again, and send it once more.",
+                )
+            return await handler(request, form)
 
     return endpoint
 

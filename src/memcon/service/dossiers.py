@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memcon.accounts.desk import AccountsDesk
+from memcon.errors import MemconError
 from memcon.record.slottree import NOTE_MAGIC, decode_note_leaf, decode_slot_records
 from memcon.seal.notes import submit_note
 from memcon.store import durable
@@ -52,6 +53,20 @@ def hand_in_again(desk: AccountsDesk, home: Home) -> int:
                 submit_note(home, one.entry.note_type, bytes.fromhex(one.hash))
                 count += 1
     return count
+
+
+def catch_up(desk: AccountsDesk, home: Home) -> list[str]:
+    """After a start: index dossiers that changed while nobody indexed, learn of NOTEs the feed did not
+    tell, and hand in what was never handed in. What could not be read is returned in words."""
+    problems = desk.index_all(only_changed=True)
+    try:
+        open_ = [k.hash for id_ in desk.store.ids() for k in desk.store.read(id_)]
+        if len(desk.index.sealed(open_)) < len(set(open_)):
+            desk.index.put_notes(notes_of(home))
+            hand_in_again(desk, home)
+    except MemconError as error:
+        problems.append(str(error))
+    return problems
 
 
 def check_dossier(desk: AccountsDesk, dossier: str) -> tuple[list[str], list[str]]:

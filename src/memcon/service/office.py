@@ -27,6 +27,7 @@ from memcon.console.session import load_session_key
 from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
+from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.switching import Switch
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
@@ -122,6 +123,13 @@ class Office:
         else:
             self._troubles.pop("vault", None)
 
+    def catch_up(self) -> None:
+        """Dossiers that were written while no office ran."""
+        desk = open_desk(self._home, self._clock, self.catalogue)
+        problems = catch_up(desk, self._home)
+        if problems:
+            self._troubles["dossiers"] = "; ".join(problems[:10])
+
     def say(self) -> None:
         """Leave the status in the run directory."""
         status = {
@@ -177,6 +185,7 @@ def console_deps(
         version=__version__,
         verifier_file=find_verifier(),
         switch=Switch(home, config, clock),
+        dossiers=open_desk(home, clock, catalogue),
     )
 
 
@@ -198,6 +207,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         )
     )
     threads = [
+        threading.Thread(target=office.catch_up, daemon=True),
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
