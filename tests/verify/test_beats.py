@@ -69,6 +69,14 @@ def test_partly_off_and_then_off_needs_a_statement_each(tmp_path: Path) -> None:
     assert set(report.counts) == {"off-undeclared"}
 
 
+def test_of_two_statements_the_second_serves_for_the_next_turn(tmp_path: Path) -> None:
+    world = b.begun()
+    world.beat(statement=off(world))
+    world.beat(state=State.PARTLY_OFF, statement=off(world))
+    world.beat(state=State.OFF)
+    assert not check(world, tmp_path).counts
+
+
 def test_a_statement_holds_until_a_leaf_is_not_off(tmp_path: Path) -> None:
     world = b.begun()
     world.beat(state=State.OFF, statement=off(world))

@@ -122,11 +122,11 @@ class BeatCheck:
         if turns and leaf.state not in _ON:
             if len(self._turns) < MAX_LISTED:
                 self._turns.append((before, leaf, tuple(self._pending)))
-            spare = leaf.statement if len(self._pending) > 1 and leaf.statement in self._pending else None
+            here = [digest for digest in self._pending if digest == leaf.statement]
             self._in_force.update(self._pending)
-            self._pending.clear()  # what has served for one turn does not serve for the next
-            if spare is not None:  # named by this very leaf, beside the one that has served
-                self._pending[spare] = None
+            # What has served for one turn does not serve for the next. One named by this very leaf may be
+            # for the next: whether it has served shows when the statements are read.
+            self._pending = dict.fromkeys(here)
 
     def _first(self, leaf: Beat, where: str) -> None:
         if leaf.kind is not Kind.GENESIS:
@@ -212,11 +212,21 @@ class BeatCheck:
 
     def _check_turns(self, kinds: dict[bytes, type[statements.Statement] | None]) -> None:
         """The last switch that was named before a turn to off must be to off; one not read is reported."""
+        served: set[bytes] = set()
         for before, leaf, named in self._turns:
-            switches = [k for k in map(kinds.get, named) if k in (statements.Off, statements.On, None)]
-            if not switches or switches[-1] is statements.On:
+            if before.state in _ON:
+                served.clear()
+            switches = [
+                (digest, kinds.get(digest))
+                for digest in named
+                if digest not in served and kinds.get(digest) in (statements.Off, statements.On, None)
+            ]
+            if not switches or switches[-1][1] is statements.On:
                 text = f"is {_word(leaf)} after a leaf that is {_word(before)}, and no statement says so"
                 self.report.add("off-undeclared", f"leaf {leaf.index}", text)
+            offs = {digest for digest, kind in switches if kind is not statements.On}
+            if offs == {leaf.statement}:  # beside another off, it is the other that has served
+                served.add(leaf.statement)
 
     def _statement(self, digest: bytes, naming: Naming, data: bytes | None) -> statements.Statement | None:
         leaf = naming.leaf
