@@ -16,6 +16,8 @@ from tests.faults.rig import long_form, rig
 from tests.running import wait
 
 from memcon.capture.media_loop import MAX_SOURCES
+from memcon.capture.sockets import QUARANTINE_NS
+from memcon.clock import NS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +119,7 @@ def test_calls_beyond_what_the_machine_has_are_refused_and_the_others_unharmed(
         reports = recorder.calls_over(refused=503)
         assert 2 <= len(reports) < 30
         assert recorder.said("call refused")
+        time.sleep(QUARANTINE_NS / NS + 1)
         recorder.call(1)  # what they held is free again
         recorder.reports = [recorder.reports[-1], *recorder.placed(reports)]
         received, dropped, declared = recorder.check()
