@@ -23,6 +23,9 @@ class Entry:
     at: str = "2026-11-25T00:00:00Z"
 
 
+ANSWER: dict[str, Any] = {"sentence": "x", "seen": [], "not_concluded": [], "how": ""}
+
+
 @dataclass
 class Book:
     entries: list[Entry] = field(default_factory=list)
@@ -42,7 +45,7 @@ def avdiivka() -> Book:
     book.add("reading", event=act, who="OFAC", calls_it="a technical licence")
     book.add("reading", event=act, who="others", calls_it="an easing of sanctions")
     book.add("hypothesis", text="Fighting rises after calls", chosen="before")
-    book.add("study", answer={"sentence": "x"}, facts={})
+    book.add("study", answer=ANSWER, facts={})
     book.add("claim", text="another room's")
     return book
 
@@ -100,7 +103,9 @@ def test_figures_in_words(figures: dict[str, int], words: str) -> None:
         ("account", {"event": True, "who": "x"}, "no number from 0"),
         ("account", {"event": 1, "who": "x", "start": 4}, "no span"),
         ("account", {"event": 1, "who": "x", "source": 1, "start": 4, "end": 4}, "no span"),
-        ("study", {"answer": "yes", "facts": {}}, "is no object"),
+        ("study", {"answer": "yes", "facts": {}}, "is no answer"),
+        ("study", {"answer": ANSWER | {"seen": [1]}, "facts": {}}, "no lists of texts"),
+        ("study", {"answer": ANSWER, "facts": []}, "is no object"),
     ],
 )
 def test_what_is_no_body_is_named(kind: str, body: dict[str, Any], problem: str) -> None:

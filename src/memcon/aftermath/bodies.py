@@ -84,6 +84,16 @@ def _object(value: object) -> str | None:
     return None if isinstance(value, dict) else "is no object"
 
 
+def _answer(value: object) -> str | None:
+    """The words of a study: a sentence, two lists, how we know."""
+    if not isinstance(value, dict) or set(value) != {"sentence", "seen", "not_concluded", "how"}:
+        return "is no answer: sentence, seen, not_concluded, how"
+    lists = [value["seen"], value["not_concluded"]]
+    if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
+        return "seen and not_concluded are no lists of texts"
+    return _said(value["sentence"]) or _text(20_000)(value["how"])
+
+
 _SHORT, _LONG = _text(500), _text(20_000)
 _ORIGIN: dict[str, tuple[Check, Any]] = {
     # where the words are: a source of this dossier and a span of its text; who said it first, apart from
@@ -133,7 +143,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[Check, Any]]] = {
         "note": (_LONG, ""),
     },
     "study": {
-        "answer": (_object, _REQUIRED),
+        "answer": (_answer, _REQUIRED),
         "facts": (_object, _REQUIRED),
         "picture": (_maybe(_object), None),
         "note": (_LONG, ""),

@@ -36,7 +36,7 @@ def drawn(items: Sequence[Item]) -> str:
         parts.append(_row(item, TOP + ROW * i, begin, end, height))
     label = _sentence(dated)
     return (
-        f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="group" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
 
@@ -109,7 +109,7 @@ def _bracket(x: float, x2: float, top: int, low: int, *, open_: tuple[bool, bool
     x2 = max(x2, x + 8)
     left = "" if open_[0] else f"M{x + 3:.1f} {top}h-3V{low}h3"
     right = "" if open_[1] else f"M{x2 - 3:.1f} {top}h3V{low}h-3"
-    ends = f'<path class="ax" d="{left}{right}"/>' if left or right else ""
+    ends = f'<path class="ax" fill="none" d="{left}{right}"/>' if left or right else ""
     if not any(open_):
         return ends
     return f'{ends}<path class="ax" stroke-dasharray="1 4" d="M{x:.1f} {(top + low) / 2:.1f}H{x2:.1f}"/>'

@@ -22,6 +22,7 @@ from memcon.service.followed import FollowedDesk
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from memcon.accounts.model import Dossier
     from memcon.aftermath.followed import Account
     from memcon.aftermath.timeline import Item
     from memcon.store.paths import Home
@@ -30,7 +31,7 @@ NS = 1_000_000_000
 
 
 @contextmanager
-def followed(home: Home) -> Iterator[FollowedDesk]:
+def followed(home: Home) -> Iterator[FollowedDesk[Dossier]]:
     """The desk of what followed, of a home."""
     with desk_of(home) as desk:
         yield FollowedDesk(desk)

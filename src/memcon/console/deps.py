@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memcon.accounts.desk import AccountsDesk
+    from memcon.aftermath.sets import EventSets
     from memcon.clock import Clock
     from memcon.console.users import Users
     from memcon.store.switch import Asked, Switched
@@ -337,3 +338,4 @@ class ConsoleDeps:
     switch: OffSwitch | None = None
     secure_cookies: bool = False
     dossiers: AccountsDesk | None = None
+    event_sets: EventSets | None = None

@@ -18,9 +18,11 @@ from memcon.accounts.lexicon import own
 from memcon.accounts.points import points_of
 from memcon.accounts.similar import alike, changes
 from memcon.accounts.speakers import speakers_of
+from memcon.aftermath.desk import line_of
 from memcon.catalogue.dossiers import DossierQuery
 from memcon.console import dossier_words as words
 from memcon.console.call_view import public_address
+from memcon.console.followed_words import studies_of
 from memcon.console.register_view import DAY_NS
 from memcon.console.words import day_start
 from memcon.errors import FormatError, UsageError
@@ -103,6 +105,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         desk, dossier = desk_of(pages), find(request, pages)
         texts = desk.texts(dossier)
         found = compare(dossier, texts)
+        followed = line_of(dossier)
         hashes = [kept.hash for kept in dossier.kept]
         base = public_address(pages.deps.public_url, request.url)
         return pages.page(
@@ -121,6 +124,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
             ),
             formats=FORMATS,
             writes=may_write(request),
+            followed=followed,
+            studies=studies_of(followed),
             choices={"stances": STANCES, "statuses": STATUSES, "completeness": COMPLETENESS},
         )
 

@@ -28,6 +28,7 @@ from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
 from memcon.service.dossiers import catch_up, open_desk
+from memcon.service.followed import open_sets
 from memcon.service.switching import Switch
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
@@ -186,6 +187,7 @@ def console_deps(
         verifier_file=find_verifier(),
         switch=Switch(home, config, clock),
         dossiers=open_desk(home, clock, catalogue),
+        event_sets=open_sets(home),
     )
 
 
