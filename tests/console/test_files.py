@@ -98,6 +98,11 @@ def test_names_of_the_log() -> None:
     partial = log_type("tile/entries/x001/x234/067.p/17")
     assert partial is not None
     assert "immutable" in partial[1]
+    note = log_type("note/" + "ab" * 32)
+    assert note is not None
+    assert "immutable" in note[1]
+    assert log_type("note/index-2027-01-15") == ("application/octet-stream", "public, no-cache")
+    assert log_type("cosigned") == ("text/plain; charset=utf-8", "public, no-cache")
     for name in ("tile/entries/1", "tile/x/000", "tile/0/000.p/x", "statement/" + "AB" * 32, "checkpoint\n"):
         assert log_type(name) is None
 

@@ -72,8 +72,15 @@ def test_it_waits_one_period_at_most_and_no_other_waits(tmp_path: Path) -> None:
     assert slow.pauses == pauses
 
 
-def test_what_is_late_already_does_not_wait_in_its_place(tmp_path: Path) -> None:
+def test_what_is_late_already_waits_no_longer(tmp_path: Path) -> None:
     slow = Slow(tmp_path / "n", start=(SLOT + 9) * PERIOD, comes=1)
+    assert slow.freshness.note_for(SLOT, 5) == (HASH, 5)
+    slow = Slow(tmp_path / "m", start=(SLOT + 9) * PERIOD)
     assert slow.freshness.note_for(SLOT, 5) == (ZERO32, 0)
+    assert slow.clock.wall_ns() == (SLOT + 10) * PERIOD
+
+
+def test_a_last_beat_does_not_wait(tmp_path: Path) -> None:
+    slow = Slow(tmp_path / "n", start=(SLOT + 1) * PERIOD)
+    assert slow.freshness.note_for(SLOT, 5, wait=False) == (ZERO32, 0)
     assert slow.pauses == 0
-    assert slow.freshness.note_for(SLOT + 8, 6) == (HASH, 5)

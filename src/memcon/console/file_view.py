@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.console.log_keys import POLICY_FILE, VERIFIER_FILE
 from memcon.errors import UsageError
+from memcon.record import evidence
 from memcon.release.bundle import policy_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def log_type(name: str) -> tuple[str, str] | None:
         return "application/octet-stream", FOREVER
     if _STATEMENT.match(name):
         return "application/json", FOREVER
+    if evidence.is_evidence(name):  # notes, certificates and conflicts by their hash; indexes grow
+        if evidence.hash_in(name) is not None:
+            return "application/octet-stream", FOREVER
+        text = name in (evidence.COSIGNED, evidence.POLICY)
+        return "text/plain; charset=utf-8" if text else "application/octet-stream", ALWAYS_ASK
     return None
 
 

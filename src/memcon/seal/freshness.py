@@ -70,10 +70,11 @@ class Freshness:
 
     def note_for(self, slot: int, index: int, *, wait: bool = True) -> tuple[bytes, int]:
         """What the beat of a slot names: hash and size, or zeros where no note is fresh."""
-        found, until = self._fresh(slot, index), (slot + 2) * self._period
-        if wait and not self._waited and self._clock.wall_ns() < until:  # not for what is late already
+        found = self._fresh(slot, index)
+        if wait and not self._waited:
             self._waited = True
-            while found is None and self._clock.wall_ns() < until:
+            until = self._clock.monotonic_ns() + self._period
+            while found is None and self._clock.monotonic_ns() < until:
                 self._pause(LOOK_SECONDS)
                 found = self._fresh(slot, index)
         return (ZERO32, 0) if found is None else (found.digest, found.size)

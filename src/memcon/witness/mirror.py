@@ -96,7 +96,7 @@ class Mirror:
         self.troubles, self.reachable = [], False
         size, now = self.size, self._clock.monotonic_ns()
         self._try(self._leaves)
-        if self.size == size and now < self._next_look:
+        if not self.reachable or (self.size == size and now < self._next_look):
             return
         self._next_look = now + LOOK_NS
         self._try(self._newest)
