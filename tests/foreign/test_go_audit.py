@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from memcon.clock import SystemClock
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.note import ED25519, Note, Signature, VerifierKey
 from memcon.tlog.tiles import TileWriter
+from memcon.tlog.witness import AddCheckpoint
+from memcon.witness.core import Witness
+from memcon.witness.keys import Cosigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,9 +52,10 @@ def build_audit(target: Path) -> Path:
     return program
 
 
-def audit(program: Path, log: Path, vkey: str) -> Audit:
+def audit(program: Path, log: Path, vkey: str, *witnesses: str) -> Audit:
     """The exit code and the summary of the Go program over a log directory."""
-    done = subprocess.run([str(program), str(log), vkey], check=False, capture_output=True, timeout=120)
+    command = [str(program), str(log), vkey, *witnesses]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=120)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -166,6 +171,27 @@ def test_another_key_is_caught(program: Path, tmp_path: Path) -> None:
     write_log(tmp_path, [beat(0)])
     other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
     code, summary = audit(program, tmp_path, str(VerifierKey(ORIGIN, ED25519, other)))
+    assert code == 1
+    assert summary["problem"].startswith("checkpoint: ")
+
+
+def test_a_checkpoint_that_our_witness_cosigned_opens_in_go(program: Path, tmp_path: Path) -> None:
+    """The cosignature comes from `memcon.witness`, through a whole add-checkpoint request."""
+    write_log(tmp_path, [beat(n) for n in range(5)])
+    path = tmp_path / "checkpoint"
+    cosigner = Cosigner("w.example", bytes([1]) * 32, bytes([2]) * 32)
+    note = Note.parse(path.read_bytes())
+    answer = Witness(cosigner, [KEY], SystemClock()).decide(AddCheckpoint(0, (), note).to_bytes())
+    assert answer.status == 200
+    path.write_bytes(note.to_bytes() + answer.body)
+    code, summary = audit(program, tmp_path, str(KEY), str(cosigner.vkeys[0]))
+    assert (code, summary["problem"]) == (0, "")
+    other = Cosigner("w.example", bytes([3]) * 32)
+    code, summary = audit(program, tmp_path, str(KEY), str(other.vkeys[0]))
+    assert (code, summary["problem"]) == (1, "checkpoint: not signed by w.example")
+    forged = cosigner.cosign(Checkpoint(ORIGIN, 6, bytes(32)), Checkpoint(ORIGIN, 6, bytes(32)).to_bytes(), 7)
+    path.write_bytes(note.to_bytes() + forged[0].line())
+    code, summary = audit(program, tmp_path, str(KEY), str(cosigner.vkeys[0]))
     assert code == 1
     assert summary["problem"].startswith("checkpoint: ")
 

@@ -4,8 +4,9 @@
 // that an error shared by memcon's writer and verifier shows:
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go build -o go_audit main.go
-//	./go_audit <log directory> <Ed25519 vkey>
+//	./go_audit <log directory> <Ed25519 vkey> [<witness's Ed25519 vkey> ...]
 //
+// Each witness that is named must have cosigned the checkpoint (C2SP tlog-cosignature, type 04).
 // It opens <dir>/checkpoint, reads every entry bundle, computes the tree again, and compares the
 // root and every file below <dir>/tile with it, byte for byte. Each entry must be a beat as
 // docs/FORMATS.md section 2 has it. One line of JSON tells the result; the exit code is 0 or 1.
@@ -13,6 +14,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -61,11 +63,11 @@ func main() {
 }
 
 func run(result *summary, args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: go_audit <log directory> <Ed25519 vkey>")
+	if len(args) < 2 {
+		return errors.New("usage: go_audit <log directory> <Ed25519 vkey> [<witness's vkey> ...]")
 	}
 	dir := args[0]
-	tree, err := openCheckpoint(filepath.Join(dir, "checkpoint"), args[1])
+	tree, err := openCheckpoint(filepath.Join(dir, "checkpoint"), args[1], args[2:])
 	if err != nil {
 		return err
 	}
@@ -102,8 +104,42 @@ var emptyRoot = tlog.Hash{
 	0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 }
 
-// openCheckpoint checks the log's signature and reads the three lines of the text.
-func openCheckpoint(path, vkey string) (tlog.Tree, error) {
+// cosigner checks the timestamped Ed25519 cosignatures of one witness; it is a note.Verifier.
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+
+func (c cosigner) Verify(msg, sig []byte) bool {
+	if len(sig) != 8+ed25519.SignatureSize {
+		return false
+	}
+	time := binary.BigEndian.Uint64(sig)
+	return ed25519.Verify(c.key, []byte(fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, msg)), sig[8:])
+}
+
+func newCosigner(vkey string) (note.Verifier, error) {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("witness key %q", vkey)
+	}
+	hash, err := strconv.ParseUint(parts[1], 16, 32)
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 4 {
+		return nil, fmt.Errorf("witness key %q is no Ed25519 cosigner's", vkey)
+	}
+	return cosigner{parts[0], uint32(hash), key[1:]}, nil
+}
+
+// openCheckpoint checks the signatures of the log and of every witness, and reads the text.
+func openCheckpoint(path, vkey string, witnesses []string) (tlog.Tree, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return tlog.Tree{}, err
@@ -112,9 +148,22 @@ func openCheckpoint(path, vkey string) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, err
 	}
-	opened, err := note.Open(data, note.VerifierList(verifier))
+	known := []note.Verifier{verifier}
+	for _, text := range witnesses {
+		witness, err := newCosigner(text)
+		if err != nil {
+			return tlog.Tree{}, err
+		}
+		known = append(known, witness)
+	}
+	opened, err := note.Open(data, note.VerifierList(known...))
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	for _, one := range known {
+		if !signedBy(opened, one) {
+			return tlog.Tree{}, fmt.Errorf("checkpoint: not signed by %s", one.Name())
+		}
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[3] != "" {
@@ -132,6 +181,15 @@ func openCheckpoint(path, vkey string) (tlog.Tree, error) {
 		return tlog.Tree{}, fmt.Errorf("checkpoint: bad root %q", lines[2])
 	}
 	return tlog.Tree{N: size, Hash: hash}, nil
+}
+
+func signedBy(opened *note.Note, key note.Verifier) bool {
+	for _, signature := range opened.Sigs {
+		if signature.Name == key.Name() && signature.Hash == key.KeyHash() {
+			return true
+		}
+	}
+	return false
 }
 
 // tilePath turns x/mod's path of a tile of height 8 into the one of C2SP tlog-tiles.
