@@ -38,6 +38,15 @@ def test_cosigned_checkpoints_are_served(served: Served) -> None:
     assert b"5 leaves, 2027-01-15T08:00:00Z" in served.get("/").body
 
 
+def test_whoever_waits_for_new_leaves_is_told(served: Served) -> None:
+    told: list[str] = []
+    served.app._cosigned = told.append
+    served.post(request(0, 5))
+    served.post(request(0, 5))
+    served.post(request(5, 5))
+    assert told == [ORIGIN]
+
+
 def test_a_refresh_keeps_the_logs_signatures(served: Served) -> None:
     served.post(request(0, 5))
     served.clock.advance(NS)

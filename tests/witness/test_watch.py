@@ -42,7 +42,7 @@ class Watched:
         self.source = Tampered(site.log)
         self.told: list[Mapping[str, Any]] = []
         self.said: list[str] = []
-        self.cosigned = 0
+        self.cosigned = (0, 0)
         self.mirror = Mirror(site.folder / "mirror", site.world.origin, self.source, site.policy, site.clock)
         self.watch = Watch(
             self.mirror,
@@ -119,9 +119,26 @@ def test_a_declared_off_is_no_incident(site: Site, watched: Watched) -> None:
 
 def test_what_only_this_witness_saw_is_no_silence(site: Site, watched: Watched) -> None:
     site.grow(3)
-    watched.cosigned = 5  # the site serves less than it had us cosign: it may be away
+    now = (SLOT + 28) * 2
+    watched.cosigned = (5, now)  # the site serves less than it had us cosign: it may be away
     watched.at(30)
     assert (watched.covered(), watched.told) == ([], [])
+
+
+def test_a_last_leaf_that_nobody_fetched_is_told(site: Site, watched: Watched) -> None:
+    site.grow(3)
+    watched.at(5)
+    watched.source.files["checkpoint"] = None
+    site.grow(1)
+    note = Note.parse(site.world.checkpoint())
+    for witness in site.witnesses:
+        witness.decide(AddCheckpoint(0, (), note).to_bytes())
+    watched.cosigned = (5, (SLOT + 5) * 2)
+    for slots in (9.4, 9.6, 11, 13):
+        watched.at(slots)
+    (event,) = watched.told
+    assert event["certificate"] is None
+    assert watched.covered() == []
 
 
 def test_too_few_witnesses_are_told_too(site: Site, watched: Watched) -> None:

@@ -6,6 +6,7 @@ A third party who has only a mirror's files finds the outage, and a certificate 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -18,12 +19,10 @@ from click.testing import CliRunner
 from tests.running import new_home, wait
 
 from memcon.cli.main import main
-from memcon.clock import SystemClock
 from memcon.record import beat
 from memcon.seal.keys import load_keys
 from memcon.service.config import load
 from memcon.service.demo import free_port
-from memcon.service.supervisor import Supervisor
 from memcon.store.paths import Home
 from memcon.store.tiles import LogStore
 from memcon.witness.archive import Archive
@@ -70,17 +69,26 @@ class World:
             )
             for root in witnesses
         ]
-        self.supervisors: list[Supervisor] = []
+        self.recorder: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Supervisor:
-        self.supervisors.append(Supervisor(self.home, SystemClock(), say=lambda _: None, log=self.log))
-        self.supervisors[-1].start()
-        return self.supervisors[-1]
+    def start(self) -> None:
+        command = [MEMCON, "serve", "--home", str(self.home.root), "--reason", "the test is over"]
+        self.recorder = subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def kill(self) -> None:
-        for child in self.supervisors[-1]._children.values():
-            child.process.send_signal(signal.SIGKILL)
-            child.process.wait()
+        """SIGKILL for every process of the recorder, the supervisor first: nobody starts one again."""
+        assert self.recorder is not None
+        pid = self.recorder.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self.recorder.kill()
+        self.recorder.wait()
+        for worker in workers:
+            os.kill(int(worker), signal.SIGKILL)
+
+    def stop(self) -> int:
+        assert self.recorder is not None
+        self.recorder.send_signal(signal.SIGTERM)
+        return self.recorder.wait(60)
 
     def leaves(self, root: Path) -> list[Beat]:
         store = LogStore(root)
@@ -93,8 +101,6 @@ class World:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
             process.wait(30)
-        for supervisor in self.supervisors[:-1]:
-            assert all(child.process.poll() is not None for child in supervisor._children.values())
         self.log.close()
 
 
@@ -103,8 +109,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
     world = World(tmp_path)
     yield world
-    for supervisor in world.supervisors[-1:]:
-        supervisor.stop("the test is over", by="tester")
+    if world.recorder is not None and world.recorder.poll() is None:
+        world.stop()
     world.end()
 
 
@@ -136,7 +142,7 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     wait(lambda: len(certified()) >= 2)
     world.start()
     wait(lambda: len(world.leaves(world.mirror)) >= size + 4)
-    assert world.supervisors[-1].stop("the test is over", by="tester")
+    assert world.stop() == 0
     leaves = world.leaves(world.mirror)
     slots = [leaf.slot for leaf in leaves]
     missing = [slot for slot in range(slots[size - 1] + 1, slots[size]) if slot not in slots]

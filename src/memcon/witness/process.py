@@ -65,9 +65,16 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
     witness = Witness(
         cosigner, [log.key for log in policy.logs], clock, ledger.latest, conflict=_keep_conflict(settings)
     )
-    app = App(witness, ledger, mirror=settings.mirrors if settings.mirror else None, about=about(settings))
     where = f"{settings.host}:{settings.port}"
     keepers = [] if not settings.mirror else _keepers(settings, policy, clock, ledger, say)
+    wakes = {keeper.origin: keeper.wake for keeper in keepers}
+
+    def cosigned(origin: str) -> None:
+        if origin in wakes:
+            wakes[origin].set()
+
+    mirrors = settings.mirrors if settings.mirror else None
+    app = App(witness, ledger, mirror=mirrors, about=about(settings), cosigned=cosigned)
     say(f"Witness {settings.name} on http://{where}/ for {', '.join(witness.origins)}")
     stop = threading.Event()
     threads = [threading.Thread(target=keeper.run, args=(stop,), daemon=True) for keeper in keepers]
@@ -77,6 +84,8 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
         serve(make_server(app, settings.host, settings.port), where)
     finally:
         stop.set()
+        for keeper in keepers:
+            keeper.wake.set()
         for thread in threads:
             thread.join(STOP_SECONDS)
         ledger.close()
@@ -100,6 +109,12 @@ class Keeper:
         self._watch = watch
         self._say = say
         self._said: list[str] = []
+        self.wake = threading.Event()
+        """Set when the witness has cosigned a checkpoint of the log: there is a new leaf to fetch."""
+
+    @property
+    def origin(self) -> str:
+        return self._mirror.origin
 
     def step(self) -> None:
         """Mirror what is new, look whether the beats go on; what goes wrong is said once."""
@@ -116,7 +131,9 @@ class Keeper:
         self._said = troubles
 
     def run(self, stop: threading.Event) -> None:
-        while not stop.wait(self._mirror.look_seconds):
+        while not stop.is_set():
+            self.wake.wait(self._mirror.look_seconds)
+            self.wake.clear()
             self.step()
 
 
@@ -150,9 +167,9 @@ def _keeper(
         seen = ledger.latest.get(origin)
         return seen.own if seen is not None and seen.text == text else ()
 
-    def size() -> int:
+    def last() -> tuple[int, int]:
         seen = ledger.latest.get(origin)
-        return seen.checkpoint.size if seen is not None else 0
+        return (seen.checkpoint.size, seen.time) if seen is not None else (0, 0)
 
     mine = {str(key) for key in settings.cosigner().vkeys}
     others = [
@@ -164,5 +181,5 @@ def _keeper(
     mirror = Mirror(root, origin, open_source(url), policy, clock, own=own, others=others)
     watch = None
     if policy.quorum is not None:
-        watch = Watch(mirror, policy, clock, seen=size, tell=tell, name=settings.name)
+        watch = Watch(mirror, policy, clock, seen=last, tell=tell, name=settings.name)
     return Keeper(mirror, watch, say)

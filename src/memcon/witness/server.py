@@ -39,7 +39,10 @@ _NEVER_CHANGES = "public, max-age=31536000, immutable"
 
 
 class App:
-    """The ASGI application of one witness; `mirror` is the directory of its mirrors, if it has any."""
+    """The ASGI application of one witness; `mirror` is the directory of its mirrors, if it has any.
+
+    `cosigned` hears the origin of each checkpoint that was cosigned.
+    """
 
     def __init__(
         self,
@@ -49,12 +52,14 @@ class App:
         mirror: Path | None = None,
         about: str = "",
         body_seconds: float = BODY_SECONDS,
+        cosigned: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._witness = witness
         self._ledger = ledger
         self._mirror = mirror
         self._about = about
         self._body_seconds = body_seconds
+        self._cosigned = cosigned
         self._monitored = {monitoring_path(origin): origin for origin in witness.origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +92,8 @@ class App:
             problem = await self._written(answer.record)
             if problem is not None:
                 return refusal(500, "the witness cannot write: it cosigns nothing until that is mended")
+            if answer.record is not None:
+                self._cosigned(answer.record.text.partition(b"\n")[0].decode())
         return answer
 
     async def _written(self, record: Note | None) -> MemconError | None:

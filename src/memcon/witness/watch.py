@@ -2,8 +2,9 @@
 
     due(s) = end of slot s + G, for the first slot s without a leaf
 
-    quiet  -> silent    the clock is past due(s), neither the log nor this witness has seen more leaves,
-                        and the last leaf is not in state off: a certificate is made and told, once
+    quiet  -> silent    the clock is past due(s), this witness has cosigned nothing more since, and the
+                        last leaf is not in state off: a certificate is made and told, once; where the
+                        last leaf was fetched by nobody there can be none, and that is told
     silent -> silent    another certificate from time to time, so that the newest covers nearly all
     silent -> quiet     a leaf has come: the end is told, once
 
@@ -54,10 +55,17 @@ class Incident:
 
 
 class Watch:
-    """Watches one mirror. `seen` gives the size this witness has cosigned last."""
+    """Watches one mirror. `seen` gives the size this witness has cosigned last, and when (POSIX seconds)."""
 
     def __init__(
-        self, mirror: Mirror, policy: Policy, clock: Clock, *, seen: Callable[[], int], tell: Tell, name: str
+        self,
+        mirror: Mirror,
+        policy: Policy,
+        clock: Clock,
+        *,
+        seen: Callable[[], tuple[int, int]],
+        tell: Tell,
+        name: str,
     ) -> None:
         self._mirror = mirror
         self._policy = policy
@@ -79,7 +87,10 @@ class Watch:
         if self.incident is not None and last.slot > self.incident.last:
             self._end(last, period)
         due = (last.slot + 2 + self._genesis.g) * period + NS  # cosignatures are dated in whole seconds
-        if last.state is beat.State.OFF or now < due or self._seen() > self._mirror.size:
+        size, time = self._seen()
+        if size > self._mirror.size:  # the site went away before its last leaf was fetched
+            due = max(due, time * NS + (2 + self._genesis.g) * period + NS)
+        if last.state is beat.State.OFF or now < due:
             return
         if self.incident is None:
             self.incident = Incident((last.slot + 1) * period, last.slot, now)
