@@ -117,6 +117,19 @@ def test_a_mirror_is_read_like_the_log(site: Site, mirrored: Mirrored) -> None:
     assert mirrored.mirror.look_seconds == 0.5
 
 
+def test_notes_that_leaves_name_come_with_them(site: Site, mirrored: Mirrored) -> None:
+    digest = archive(site, cosign(site))
+    site.world.beat(note_hash=digest, note_size=1)
+    site.world.beat(note_hash=bytes([7]) * 32, note_size=1)
+    site.publish()
+    mirrored.source.files |= {"cosigned": None, evidence.index_path(1_800_000_000): None}
+    (trouble,) = mirrored.step()
+    assert "is not served" in trouble
+    assert sha256(mirrored.file(f"note/{digest.hex()}")) == digest
+    assert not (mirrored.root / "cosigned").exists()
+    assert mirrored.mirror.size == 3
+
+
 def test_its_own_cosignature_stands_under_the_checkpoint(site: Site) -> None:
     said: list[bytes] = []
 

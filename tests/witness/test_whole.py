@@ -132,14 +132,10 @@ def ask(world: World, first: int, last: int) -> dict[str, object]:
 def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: World) -> None:
     world.start()
     wait(lambda: sum(leaf.state is beat.State.RECORDING for leaf in world.leaves(world.mirror)) >= 2)
+    wait(lambda: len(world.leaves(world.mirror)) == len(world.leaves(world.home.log)))
     world.kill()
-    size = len(world.leaves(world.home.log))
-
-    def certified() -> list[int]:
-        entries = Archive(world.mirror).certificates()
-        return [entry.time for entry in entries if entry.size == size]
-
-    wait(lambda: len(certified()) >= 2)
+    wait(lambda: len(list(Archive(world.mirror).certificates())) >= 2)
+    size = len(world.leaves(world.mirror))
     world.start()
     wait(lambda: len(world.leaves(world.mirror)) >= size + 4)
     assert world.stop() == 0

@@ -139,17 +139,27 @@ class Mirror:
             proof = reader.consistency_proof(size) if size < checkpoint.size else []
             verify_consistency(size, checkpoint.size, proof, root, checkpoint.root)
 
+        named: list[bytes] = []
         try:
             while self._copy.size < checkpoint.size:
                 start = self._copy.size
                 entries = list(reader.entries(start, min(start + CHUNK, checkpoint.size)))
-                self._statements(entries)
+                named += self._statements(entries)
                 self._copy.grow(entries, check)
         except FormatError:
             self.head = self._copy.resume()  # forget what was appended beyond the checkpoint
             raise
         self._copy.settle(note.add(*self._own(note.text)).to_bytes())
         self.head = checkpoint
+        for digest in named[-MOST_NOTES:]:  # older ones come by the index
+            self._named_note(digest)
+
+    def _named_note(self, digest: bytes) -> None:
+        """A note that a leaf names: it is there with the leaf, even if the site goes away at once."""
+        if read_if_there(self.root / evidence.hashed_path("note", digest)) is None:
+            data = self._hashed("note", digest)
+            if data is not None:
+                self._keep_note(data, 0, newest=False)
 
     def _served(self) -> Note:
         """The source's checkpoint with those of its signatures that hold."""
@@ -181,15 +191,19 @@ class Mirror:
         if own:
             self._copy.settle(ours.add(*own).to_bytes())
 
-    def _statements(self, entries: Iterable[bytes]) -> None:
-        """Keep the statements that memcon's leaves name; other logs' leaves are only leaves."""
+    def _statements(self, entries: Iterable[bytes]) -> list[bytes]:
+        """Keep the statements that memcon's leaves name; the hashes of the notes that they name."""
+        notes = []
         for entry in entries:
             try:
-                named = beat.decode(entry).statement
-            except FormatError:
+                leaf = beat.decode(entry)
+            except FormatError:  # other logs' leaves are only leaves
                 continue
-            if named != ZERO32:
-                self._hashed("statement", named)
+            if leaf.statement != ZERO32:
+                self._hashed("statement", leaf.statement)
+            if leaf.note_hash != ZERO32:
+                notes.append(leaf.note_hash)
+        return notes
 
     def _hashed(self, kind: str, digest: bytes) -> bytes | None:
         """A file of the source by its hash, kept; None, and told, where it is not there or not itself."""
@@ -240,7 +254,7 @@ class Mirror:
         if data is not None:
             self._keep_note(data, entry.time)
 
-    def _keep_note(self, data: bytes, said: int) -> None:
+    def _keep_note(self, data: bytes, said: int, *, newest: bool = True) -> None:
         """Keep a cosigned note; `said` is the time that its index gives it, for a quorum we do not know."""
         name = f"note/{sha256(data).hex()}"
         try:
@@ -257,7 +271,7 @@ class Mirror:
             self.troubles.append(f"{name}: of another history")
             return
         time = verdict.quorum_time or said or max((t for _, t in verdict.stamps), default=0)
-        self._archive.add_note(data, checkpoint.size, time)
+        self._archive.add_note(data, checkpoint.size, time, newest=newest)
 
     def _loose(self) -> None:
         """Cosignatures that came late, and whatever else stands there by keys of the policy."""
