@@ -261,4 +261,6 @@ def test_the_demonstration_shows_what_it_promises(tmp_path: Path) -> None:
     assert re.search(r"(\d+) of \1 seconds match the seals in the log whose key you gave", text)
     assert "1190 packets" in text
     assert "found: second 7: " in text
+    assert re.search(r"Declared off.*J\. Ruiz, duty officer", text)
+    assert re.search(r"Silent for \d+ s", text)
     assert "leaves says off, and by whom" in text

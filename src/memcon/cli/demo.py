@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import socket
@@ -22,11 +23,14 @@ from memcon.service.config import template
 from memcon.service.demo import free_port, free_sip_port, run_demo
 from memcon.service.example import install
 from memcon.service.followed import FollowedDesk
+from memcon.service.overseers import Overseers, make_overseers
 from memcon.service.setup import init_home
 from memcon.service.supervisor import only_one
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from memcon.service.config import Config
 
 USER = "demo"
@@ -45,6 +49,20 @@ def _chaos(home: Home, config: Config, calls: int) -> None:
         raise MachineError("something was lost that nothing declares", cure="The lines above say what")
 
 
+@contextlib.contextmanager
+def company_of(home: Home, config: Config, say: Callable[[str], None]) -> Iterator[Overseers | None]:
+    """The demonstration's witnesses, where its home has some, running meanwhile."""
+    if config.witness_policy is None:
+        yield None
+        return
+    with (home.root / "witnesses.log").open("wb") as log:
+        overseers = Overseers(home, config, SystemClock(), say, log)
+        try:
+            yield overseers
+        finally:
+            overseers.stop()
+
+
 @click.command("demo")
 @click.option("--once", is_flag=True, help="Stop when it is shown, instead of leaving the console running")
 @click.option("--home", "where", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
@@ -61,6 +79,7 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
     """
     console = out()
     clock = SystemClock()
+    say = lambda text: console.print(text, markup=False)  # noqa: E731  # one use, one line
     root = where.expanduser().absolute() if where else Path(tempfile.mkdtemp(prefix="memcon-demo-"))
     home = Home(root)
     try:
@@ -72,7 +91,9 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
                 console_port=free_port(socket.SOCK_STREAM, 8080),
                 ports="30000-30999",
             )
-            init_home(home, text, clock)
+            made = init_home(home, text, clock)
+            if not chaos:
+                make_overseers(home, made)
             users_of(home).add(USER, "operator")
             console.print(f"Made a recorder in {root}, one beat a second.")
             with desk_of(home) as desk:
@@ -84,9 +105,9 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
             return
         done = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: done.set())
-        with only_one(home):
+        with only_one(home), company_of(home, config, say) as company:
             link = lambda: link_url(config, users_of(home).new_link(USER))  # noqa: E731  # one use, one line
-            for url in run_demo(home, config, clock, lambda text: console.print(text, markup=False), link):
+            for url in run_demo(home, config, clock, say, link, company):
                 if once:
                     console.print("Without --once the console would go on running, with the call to hear.")
                     continue

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from memcon.client import receipt as receipts
 from memcon.client.caller import place_call
@@ -174,7 +174,20 @@ def say_report(report: dict[str, Any], say: Say) -> None:
         say(f"    not checked: {line}")
 
 
-def run_demo(home: Home, config: Config, clock: Clock, say: Say, link: Callable[[], str]) -> Iterator[str]:
+class Company(Protocol):
+    """Whoever watches the demonstration from outside, and has something to show at its end."""
+
+    def show(self, supervisor: Supervisor) -> None: ...
+
+
+def run_demo(
+    home: Home,
+    config: Config,
+    clock: Clock,
+    say: Say,
+    link: Callable[[], str],
+    company: Company | None = None,
+) -> Iterator[str]:
     """The whole demonstration; yields the login address once, with the recorder still running.
 
     After the consumer goes on, the recorder is stopped. Raises MachineError for what did not work.
@@ -197,6 +210,8 @@ def run_demo(home: Home, config: Config, clock: Clock, say: Say, link: Callable[
             stop.set()
             follower.join()
             check(home, archive, say)
+            if company is not None:
+                company.show(supervisor)
             yield link()
         finally:
             stop.set()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memcon.clock import SystemClock
 from memcon.errors import MemconError, UsageError
 from memcon.record.evidence import Conflict
 from memcon.tlog.checkpoint import Checkpoint
@@ -19,11 +23,11 @@ from memcon.witness.ledger import Ledger
 from memcon.witness.mirror import Mirror
 from memcon.witness.notify import Notifier
 from memcon.witness.server import App, make_server, serve
+from memcon.witness.settings import load
 from memcon.witness.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from memcon.clock import Clock
     from memcon.tlog.note import Note, Signature
@@ -183,3 +187,25 @@ def _keeper(
     if policy.quorum is not None:
         watch = Watch(mirror, policy, clock, seen=last, tell=tell, name=settings.name)
     return Keeper(mirror, watch, say)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """One witness as a process; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="memcon.witness.process")
+    parser.add_argument("--home", type=Path, required=True)
+    home = parser.parse_args(argv).home
+
+    def say(text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    try:
+        run_witness(load(home), SystemClock(), say)
+    except MemconError as error:
+        sys.stderr.write(f"memcon witness: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
