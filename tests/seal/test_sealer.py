@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from tests.seal.reading import check_slots, read_call
@@ -7,7 +8,9 @@ from tests.seal.synthetic import MONO, ORIGIN, PERIOD_MS, T0, Capture, World
 
 from memcon.clock import NS
 from memcon.record import beat
+from memcon.seal.call_state import Call
 from memcon.seal.keys import CheckpointSigner
+from memcon.seal.streams import Stream
 from memcon.store.tiles import LogStore
 from memcon.tlog import cosignature, note
 
@@ -55,3 +58,23 @@ def test_every_packet_comes_back(world: World) -> None:
     assert [b.state for b in beats] == [beat.State.OFF] * 2 + [beat.State.RECORDING] * 3
     assert [b.slot * PERIOD_MS * 1_000_000 for b in beats[1:]] == [T0 + n * 2 * NS for n in (-1, 0, 1, 2)]
     assert all(b.flags == 0 for b in beats)
+
+
+def test_calls_that_are_over_leave_nothing_in_memory(world: World) -> None:
+    """An instance may run for years."""
+    capture = world.capture()
+    capture.start()
+    sealer = world.run(capture.frames)
+    sizes = []
+    for n in range(1, 7):
+        done = len(capture.frames)
+        capture.call(f"call {n}", (10 * n, 10 * n + 2))
+        capture.talk((10 * n, 10 * n + 2), 1)
+        capture.end(f"call {n}")
+        capture.talk((), 2.2)
+        world.run(capture.frames[done:], sealer)
+        gc.collect()
+        kept = [o for o in gc.get_objects() if isinstance(o, Call | Stream)]
+        sizes.append((len(kept), len(sealer._desk._keys), len(sealer._desk._handles)))
+    assert sealer.findings == []
+    assert sizes == [(0, 0, 0)] * 6

@@ -66,6 +66,7 @@ class Desk:
         self._finisher = Finisher()
         self.next_call = known.last.next_call if known.last else 1
         self._keys: dict[str, Call | None] = {}
+        self._named: dict[int, str] = {}
         self.partial = False
         self._handles: dict[int, Call] = {}
         self._uncarried: set[int] = set()
@@ -77,7 +78,7 @@ class Desk:
         Calls that are open now wait to be carried by it; `end_uncarried` ends the others.
         `partial`: its first files are gone, so that records of sealed calls may name unknown keys.
         """
-        self._keys = {}
+        self._keys, self._named = {}, {}
         self._handles = {}
         self._uncarried = {c.number for c in self.open.values() if c.ending is None}
         self._segmenter = segmenter
@@ -177,7 +178,7 @@ class Desk:
             taken = self._new_custody(facts, number)
         call = Call(number, facts, taken, self._directory(number), self._streams)
         self.open[number] = call
-        self._keys[facts.key] = call
+        self._keys[facts.key], self._named[number] = call, facts.key
         self._register(call)
         call.flush()
         self._announce(call)
@@ -196,7 +197,7 @@ class Desk:
         if found.ending is not None:
             self._ignore(facts)
             return None
-        self._keys[facts.key] = found
+        self._keys[facts.key], self._named[found.number] = found, facts.key
         self._uncarried.discard(found.number)
         found.carry(facts)
         self._register(found)
@@ -385,9 +386,19 @@ class Desk:
     def finish(self, call: Call, extra: dict[str, canonical.Json]) -> None:
         """After a call's last leaf is in the log: its directory is handed over, beside the sealing."""
         del self.open[call.number]
+        self._forget(call)
         call.forget(self._waiting)
         target = self._home.work_done / str(call.number)
         self._finisher.submit(call.number, lambda: call.finish(target, extra))
+
+    def _forget(self, call: Call) -> None:
+        """An instance may run for years: of a call that is over it keeps nothing in memory."""
+        self._keys.pop(self._named.pop(call.number, ""), None)
+        for handle in call.handles:
+            if self._handles.get(handle) is call:
+                del self._handles[handle]
+                if self._segmenter is not None:
+                    self._segmenter.forget(handle)
 
     @property
     def finishing(self) -> bool:

@@ -58,6 +58,10 @@ class Segmenter:
                 self._ids[handle] = TAKEN
                 self.locks.forget(handle)
 
+    def forget(self, handle: int) -> None:
+        """This handle means nothing any more; its sockets are closed, and no packet comes with it."""
+        self._ids.pop(handle, None)
+
     def feed(self, media: Media) -> None:
         """Put each packet of a sweep into the block of its arrival, or the open one where that is closed.
 
