@@ -114,13 +114,11 @@ class _Buffer:
         self.filled = end
 
     def keep(self, at: Ints, size: Ints, room: int) -> Ints:
-        """Only these pieces stay, in this order, with room for as much again and for `room` more.
-
-        Returns where they are now.
-        """
+        """Only these pieces stay, in this order, with room for three times as much and for `room` more: what
+        stays is copied each time, so that more room is less copying. Returns where they are now."""
         ends = np.cumsum(size)
         live = int(ends[-1]) if len(ends) else 0
-        old, wanted = self.data, 2 * (live + room)
+        old, wanted = self.data, 4 * (live + room)
         if live:  # into other memory: pieces may not be copied onto themselves
             self.data = np.zeros(max(len(old), wanted), np.uint8)
             _copy(old, at, self.data, ends - size, size)
