@@ -143,7 +143,7 @@ def test_a_busy_day(uncut: dict[str, bytes], copies: Copies) -> None:
 
 def test_a_new_sealer_after_any_frame(uncut: dict[str, bytes], copies: Copies) -> None:
     _, frames = copies.fresh()
-    for cut in range(1, len(frames), 5):
+    for cut in range(1, len(frames), 11):
         world, frames = copies.fresh()
         submit_note(world.home, 4, bytes(range(32)))
         world.run(frames[:cut]).close()
@@ -208,7 +208,7 @@ def drive(world: World, frames: list[Written]) -> int:
 
 def points(total: int) -> Iterator[tuple[int, str]]:
     modes = ("before", "after", "torn")
-    for n, at in enumerate(range(2, total + 1, 13)):
+    for n, at in enumerate(range(2, total + 1, 23)):
         yield at, modes[n % 3]
 
 

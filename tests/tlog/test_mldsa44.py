@@ -29,7 +29,7 @@ def others_say(message: bytes, signature: bytes) -> bool:
     return True
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=300), st.binary(max_size=255))
 def test_signatures_by_another_implementation(seed: bytes, message: bytes, context: bytes) -> None:
     private = MLDSA44PrivateKey.from_seed_bytes(seed)
@@ -48,7 +48,7 @@ def test_own_vector(own_vectors: dict[str, Any]) -> None:
     assert not mldsa44.verify(key.public_key, message + b"\0", blob[12:])
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.integers(0, mldsa44.SIGNATURE_SIZE * 8 - 1))
 def test_any_flipped_bit_fails(bit: int) -> None:
     signature = bytearray(SIGNATURE)
@@ -105,7 +105,7 @@ def test_a_response_out_of_bounds_fails() -> None:
         assert not others_say(MESSAGE, signature)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.binary(max_size=64), st.binary(min_size=84, max_size=84))
 def test_hostile_signatures(head: bytes, tail: bytes) -> None:
     body = head + bytes(mldsa44.SIGNATURE_SIZE - 84 - len(head))

@@ -226,7 +226,7 @@ class TestOverlap:
     def test_policies_whose_quorums_overlap(self, rules: str) -> None:
         parsed(lines(7) + rules)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(st.data())
     def test_the_answer_is_the_one_by_trying_all_sets(self, data: st.DataObject) -> None:
         """Over policies without operators, where 'disjoint' has its plain meaning."""

@@ -148,8 +148,12 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     wait(lambda: ask(world, missing[0], missing[-1])["counts"] == {"silent": len(missing)})
     around = ask(world, missing[0] - 2, missing[-1] + 2)["not_attested"]
     assert isinstance(around, list)
-    silent = [(run["first_slot"], run["last_slot"]) for run in around if run["answer"] == "silent"]
-    assert silent == [(missing[0], missing[-1])]
+    runs = [(run["first_slot"], run["last_slot"]) for run in around if run["answer"] == "silent"]
+    silent = [slot for first, last in runs for slot in range(first, last + 1)]
+    # on a busy machine one more may be missed after the start: it is silent too
+    lacking = [slot for slot in range(missing[0] - 2, missing[-1] + 3) if slot not in slots]
+    assert silent == lacking
+    assert set(missing) <= set(silent)
 
     # the certificate, in the stand-alone verifier, without a network and without this home
     newest = max(Archive(world.mirror).certificates(), key=lambda entry: (entry.size == size, entry.time))
@@ -170,7 +174,7 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     assert first <= missing[0] <= last
     counts = ask(world, first, last)["counts"]  # it may reach into slots whose beats came too late
     assert isinstance(counts, dict)
-    assert counts["silent"] == min(last, missing[-1]) - missing[0] + 1
+    assert counts["silent"] == sum(slot not in slots for slot in range(first, last + 1))
     assert "attested recording" not in counts
 
     # what the recorder had cosigned is what its beats name, and the mirror has it
