@@ -30,6 +30,9 @@ def run(home: Home, *words: str) -> Result:
     return CliRunner().invoke(main, [*words, "--home", str(home.root)])
 
 
+PATIENT = ("--wait", "90")  # a busy machine decides nothing
+
+
 def said(result: Result) -> dict[str, Any]:
     assert result.exit_code == 0, result.output
     value: dict[str, Any] = json.loads(result.stdout)
@@ -46,18 +49,18 @@ def test_off_and_on_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         supervisor.start()
         try:
             wait(supervisor.ready)
-            off = said(run(home, "off", "--line", "cabinet", *WHO, "--json"))
+            off = said(run(home, "off", "--line", "cabinet", *WHO, *PATIENT, "--json"))
             assert (off["in_effect"], off["witnessed"], off["lines"]) == (True, False, ["cabinet"])
-            told = run(home, "off", "--all", *WHO)
+            told = run(home, "off", "--all", *WHO, *PATIENT)
             assert "No witnesses are configured" in told.output
             clock = SystemClock()
             wait(lambda: json.loads(durable.read_bytes(home.status("capture")))["off"]["whole"])
-            on = said(run(home, "on", "--by", "K. Lind", "--json"))
+            on = said(run(home, "on", "--by", "K. Lind", *PATIENT, "--json"))
             assert on["leaf"] > off["leaf"]
             assert run(home, "on", "--by", "K. Lind").exit_code == 2
             now = clock.wall_ns() // NS
             words = ("explain", f"@{now - 20}", f"@{now - 10}", "--by", "J. Ruiz", "--reason", "a fuse")
-            assert said(run(home, *words, "--json"))["in_effect"]
+            assert said(run(home, *words, *PATIENT, "--json"))["in_effect"]
             status = json.loads(durable.read_bytes(home.status("seal")))
             assert status["off"] == {"whole": False, "lines": []}
         finally:
