@@ -38,29 +38,30 @@ def test_without_shared_memory_the_run_directory_is_in_the_home(
 
 def test_names_are_those_of_the_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMCON_RUN", "/r")
-    home = Home(Path("/h"))
+    home = Home(Path("here"))
     instance = bytes(range(16))
     names = {
-        home.config: "/h/memcon.toml",
-        home.keys: "/h/keys",
-        home.custodians: "/h/custody/custodians.json",
-        home.local_custodian: "/h/custody/local.key",
-        home.checkpoint: "/h/log/checkpoint",
-        home.journal_file(instance, 7): f"/h/journal/{instance.hex()}-00000007.mcj",
-        home.work_open: "/h/work/open",
-        home.work_done: "/h/work/done",
-        home.slots: "/h/slots",
-        home.notes: "/h/work/notes",
-        home.config_parts: "/h/work/config",
-        home.vault: "/h/vault",
-        home.derived: "/h/derived",
-        home.catalogue: "/h/catalogue.sqlite",
-        home.users: "/h/users.json",
-        home.state: "/h/state.json",
+        home.config: "memcon.toml",
+        home.keys: "keys",
+        home.custodians: "custody/custodians.json",
+        home.local_custodian: "custody/local.key",
+        home.checkpoint: "log/checkpoint",
+        home.journal_file(instance, 7): f"journal/{instance.hex()}-00000007.mcj",
+        home.work_open: "work/open",
+        home.work_done: "work/done",
+        home.slots: "slots",
+        home.notes: "work/notes",
+        home.config_parts: "work/config",
+        home.vault: "vault",
+        home.derived: "derived",
+        home.catalogue: "catalogue.sqlite",
+        home.users: "users.json",
+        home.state: "state.json",
         home.feed: "/r/feed.jsonl",
         home.serve_pid: "/r/serve.pid",
         home.journal_key(instance): f"/r/journal-{instance.hex()}.key",
         home.call_key(12): "/r/call-12.key",
         home.status("seal"): "/r/seal.json",
     }
-    assert {str(path): name for path, name in names.items()} == {name: name for name in names.values()}
+    found = {path.as_posix().removeprefix("here/"): name for path, name in names.items()}
+    assert found == {name: name for name in names.values()}
