@@ -1,4 +1,5 @@
-"""`memcon serve`: starts capture, seal and office, replaces one that dies or hangs, stops them in order.
+"""`memcon serve`: starts capture, seal and office, and with witnesses the process that submits to them;
+replaces one that dies or hangs, stops them in order.
 
 It holds a descriptor of every socket of capture (`service.holder`), so that a capture that is
 killed loses nothing that the kernel holds: the next one is given them all. A spare capture waits
@@ -8,7 +9,7 @@ has been stopped (SIGSTOP) or gives no sign of life while none of its threads wa
 is killed and replaced. A worker whose supervisor is gone ends by itself, and leaves its calls open.
 
 Order of a clean stop: capture ends its calls and writes who stopped it into the journal; seal reads
-that to its end and makes the last beat, in state off; office keeps what is left. Each is given time
+that to its end and makes the last beat, in state off; witness has it cosigned; office keeps what is left. Each is given time
 to finish; one that does not is ended, and the stop says so.
 """
 
