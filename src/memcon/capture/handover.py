@@ -7,7 +7,8 @@ and the kernel goes on receiving: 256 packets of a stream, some hundred datagram
 that is started after a death is first given all that is held, then goes on (see `takeover`).
 
 One datagram is one message: u8 kind, u16 length of the name, name, then a note; the descriptors
-stand in the ancillary data. Names: `udp://`, `tcp://` and `tls://ADDRESS:PORT` (what is listened on), `flow:LOCAL|REMOTE` (a connection; its note is what was read of a message that has not ended),
+stand in the ancillary data. Names: `udp://`, `tcp://` and `tls://ADDRESS:PORT` (what is listened on),
+`flow:LOCAL|REMOTE` (a connection; its note is what was read of a message that has not ended),
 `media:PORT` (RTP and RTCP).
 """
 

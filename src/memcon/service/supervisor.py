@@ -9,8 +9,8 @@ has been stopped (SIGSTOP) or gives no sign of life while none of its threads wa
 is killed and replaced. A worker whose supervisor is gone ends by itself, and leaves its calls open.
 
 Order of a clean stop: capture ends its calls and writes who stopped it into the journal; seal reads
-that to its end and makes the last beat, in state off; witness has it cosigned; office keeps what is left. Each is given time
-to finish; one that does not is ended, and the stop says so.
+that to its end and makes the last beat, in state off; witness has it cosigned; office keeps what is
+left. Each is given time to finish; one that does not is ended, and the stop says so.
 """
 
 from __future__ import annotations
