@@ -23,10 +23,11 @@ from memcon.service.dossiers import check_dossier, notes_of, open_desk
 from memcon.store.durable import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from memcon.accounts.desk import AccountsDesk
     from memcon.accounts.model import Dossier
+    from memcon.record.body import Field
     from memcon.store.paths import Home
 
 by_option = click.option(
@@ -149,16 +150,18 @@ def value_of(text: str) -> object:
     return text
 
 
-def body_of(kind: str, fields: tuple[str, ...]) -> dict[str, object]:
-    """`name=value` pairs as a body; a text field stays a text, whatever it looks like."""
-    if kind not in FIELDS:
-        raise UsageError(f"{kind!r} is no kind of entry", cure=f"Kinds: {', '.join(FIELDS)}")
+def body_of(
+    kinds: Mapping[str, Mapping[str, Field]], kind: str, fields: tuple[str, ...]
+) -> dict[str, object]:
+    """`name=value` pairs as a body of one of these kinds; a text stays a text, whatever it looks like."""
+    if kind not in kinds:
+        raise UsageError(f"{kind!r} is no kind of entry", cure=f"Kinds: {', '.join(kinds)}")
     body: dict[str, object] = {}
     for item in fields:
         name, equals, text = item.partition("=")
         if not equals:
             raise UsageError(f"{item!r} is no field", cure="Write name=value")
-        field = FIELDS[kind].get(name)
+        field = kinds[kind].get(name)
         text_wanted = field is not None and field.check(text) is None
         body[name] = text if text_wanted else value_of(text)
     return body
@@ -175,7 +178,7 @@ def body_of(kind: str, fields: tuple[str, ...]) -> dict[str, object]:
 def write(home: Home, dossier: str, kind: str, fields: tuple[str, ...], by: str, as_json: bool) -> None:
     """Write one entry: a claim, an appearance, a derivation, a grade, a mark (kinds: docs/FORMATS.md)."""
     with desk_of(home) as desk:
-        kept = desk.write(dossier, kind, by, body_of(kind, fields))
+        kept = desk.write(dossier, kind, by, body_of(FIELDS, kind, fields))
     if as_json:
         emit({"dossier": dossier, "entry": kept.entry.n, "hash": kept.hash})
         return

@@ -14,9 +14,9 @@ from memcon.aftermath.bodies import FIELDS
 from memcon.aftermath.series import tick_of
 from memcon.aftermath.timeline_svg import alone, drawn
 from memcon.cli.common import emit, home_option, json_option, out, reports_errors
-from memcon.cli.dossier import by_option, desk_of, value_of
+from memcon.cli.dossier import body_of, by_option, desk_of
 from memcon.cli.event_sets import find, import_, sets_, take
-from memcon.errors import MachineError, UsageError
+from memcon.errors import MachineError
 from memcon.service.followed import FollowedDesk
 
 if TYPE_CHECKING:
@@ -56,13 +56,7 @@ for _sub in (import_, sets_, find, take):
 @reports_errors
 def write(home: Home, dossier: str, kind: str, fields: tuple[str, ...], by: str, as_json: bool) -> None:
     """Write an event, an account of it, a reading of an act, or a hypothesis (docs/FORMATS.md)."""
-    body: dict[str, object] = {}
-    for item in fields:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise UsageError(f"{item!r} is no field", cure="Write name=value")
-        known = FIELDS[kind].get(name)
-        body[name] = text if known is not None and known[0](text) is None else value_of(text)
+    body = body_of(FIELDS, kind, fields)
     with followed(home) as desk:
         kept = desk.write(dossier, kind, by, body)
     if as_json:
