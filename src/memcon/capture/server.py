@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from memcon.capture.calls import Moment
 from memcon.capture.endpoints import Bound, Endpoint
 from memcon.capture.facts import endpoint
+from memcon.capture.guard import Guard
 from memcon.capture.handover import Handover
 from memcon.clock import NS
 from memcon.errors import LocalError
@@ -284,9 +284,9 @@ class SipServer:
         of this process needs for the call stands in the journal.
         """
         outputs: list[ev.Output] = []
-        self._guarded(lambda: outputs.extend(ask()), None)
+        self._guarded("receive", lambda: outputs.extend(ask()))
         for output in sorted(outputs, key=lambda output: isinstance(output, ev.Send)):
-            if self._guarded(partial(self._do, output, at), output):
+            if self._guarded(type(output).__name__, partial(self._do, output, at)):
                 continue
             dialog = _dialog_of(output)
             if dialog is not None and not isinstance(output, ev.CallStarted):
@@ -298,22 +298,12 @@ class SipServer:
         self.recorder.settle_message()
         self._set_timer()
 
-    def _guarded(self, step: Callable[[], None], output: ev.Output | None) -> bool:
-        """Take one step; False if a defect of ours ended it.
-
-        The one place that catches everything. What is caught here is by definition unforeseen, and
-        comes while other calls are being recorded: letting it out would end them all, or, in an
-        asyncio callback, drop the rest of this message's outputs without a word.
-        """
-        try:
+    def _guarded(self, doing: str, step: Callable[[], None]) -> bool:
+        """Take one step; False if a defect of ours ended it."""
+        with Guard(self.log, doing) as guard:
             step()
-        except Exception as error:  # noqa: BLE001 - see above
-            self.defects += 1
-            where = traceback.format_tb(error.__traceback__)[-3:]
-            doing = "receive" if output is None else type(output).__name__
-            self.log.error("defect", doing=doing, error=repr(error), where=where)
-            return False
-        return True
+        self.defects += guard.failed
+        return not guard.failed
 
     def _do(self, output: ev.Output, at: Moment) -> None:
         if isinstance(output, ev.Send):

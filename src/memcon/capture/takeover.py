@@ -8,13 +8,13 @@ what is declared   a `carry` record and a `takeover` event in each call; a call 
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memcon.capture.again import Again
 from memcon.capture.calls import Moment
 from memcon.capture.facts import stamp
+from memcon.capture.guard import Guard
 from memcon.capture.left import boot_id, read_left
 from memcon.errors import MemconError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from memcon.capture.again import Sockets
     from memcon.capture.calls import Recorder
     from memcon.capture.journal import JournalWriter
-    from memcon.capture.left import Left
+    from memcon.capture.left import Left, LeftCall
     from memcon.capture.log import Log
     from memcon.clock import Clock
     from memcon.store.paths import Home
@@ -51,15 +51,13 @@ def same_boot(left: Left, clock: Clock) -> bool:
 def find_left(home: Home, clock: Clock, log: Log) -> Left | None:
     """What there is to go on with; None where there is nothing, or where it cannot be read: then new calls
     must be recorded all the same, and sealing ends the old ones as failed."""
-    try:
-        left = read_left(home)
-    except MemconError as error:
-        log.error("journal not read", why=str(error))
-    except Exception as error:  # noqa: BLE001 - as in server._guarded: nothing may keep us from recording
-        log.error("defect", doing="read the journal", error=repr(error))
-    else:
-        return left if left is not None and left.calls and same_boot(left, clock) else None
-    return None
+    left = None
+    with Guard(log, "read the journal"):
+        try:
+            left = read_left(home)
+        except MemconError as error:
+            log.error("journal not read", why=str(error))
+    return left if left is not None and left.calls and same_boot(left, clock) else None
 
 
 def take_over(
@@ -74,26 +72,26 @@ def take_over(
     done = TakenOver()
     at = Moment(clock.wall_ns(), clock.monotonic_ns())
     for handle, call in left.calls.items():
-        try:
-            again = Again(left, call, sockets, flows, at)
-            if not call.answer:
-                done.again.append((call.invite, again.transport(call.facts)))
-                continue
-            dialog = recorder.take_up(call, again)
-        except MemconError as error:
-            done.failed += 1
-            log.error("call not taken up", handle=handle, why=str(error))
-        except Exception as error:  # noqa: BLE001 - as in server._guarded: the other calls go on
-            done.failed += 1
-            where = traceback.format_tb(error.__traceback__)[-3:]
-            log.error("defect", doing="take-over", error=repr(error), where=where)
-        else:
-            done.calls.append(dialog)
-            if again.sockets == "new":
-                done.deaf.append(dialog)
-            if call.hung_up:
-                done.hung_up.append(dialog)
+        with Guard(log, "take-over") as guard:
+            try:
+                _take_up(done, recorder, call, Again(left, call, sockets, flows, at))
+            except MemconError as error:
+                done.failed += 1
+                log.error("call not taken up", handle=handle, why=str(error))
+        done.failed += guard.failed
     return done
+
+
+def _take_up(done: TakenOver, recorder: Recorder, call: LeftCall, again: Again) -> None:
+    if not call.answer:
+        done.again.append((call.invite, again.transport(call.facts)))
+        return
+    dialog = recorder.take_up(call, again)
+    done.calls.append(dialog)
+    if again.sockets == "new":
+        done.deaf.append(dialog)
+    if call.hung_up:
+        done.hung_up.append(dialog)
 
 
 def carried(journal: JournalWriter, clock: Clock, file: int, calls: int) -> None:
