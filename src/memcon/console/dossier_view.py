@@ -65,6 +65,13 @@ def may_write(request: Request) -> bool:
     return request.state.user is not None and request.state.user.role != "reader"
 
 
+def writer(request: Request) -> str:
+    """The name of whoever writes; HTTPException(403) for a user who may only read."""
+    if not may_write(request):
+        raise HTTPException(403)
+    return str(request.state.user.name)
+
+
 def source_points(dossier: Dossier, source: Source, text: str) -> list[Point]:
     """The points of any source, as its page shows them."""
     people = dossier.head.participants
@@ -179,8 +186,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return Response(make(dossier), media_type=media_type, headers=headers)
 
     def blank(request: Request) -> Response:
-        if not may_write(request):
-            raise HTTPException(403)
+        writer(request)
         return pages.page(request, "dossier_new.html", problem="", given={}, channels=CHANNELS)
 
     at = "/d/{date}/{n:int}"

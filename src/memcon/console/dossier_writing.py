@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.accounts.bodies import CHANNELS, FIELDS
 from memcon.accounts.intake import MOST_BYTES
-from memcon.console.dossier_view import desk_of, find, may_write
+from memcon.console.dossier_view import desk_of, find, writer
 from memcon.console.guard import posted
 from memcon.errors import FormatError, MemconError, UsageError
 
@@ -84,22 +84,19 @@ def head_of(form: FormData) -> dict[str, Any]:
     }
 
 
+def not_written(pages: Pages, request: Request, error: MemconError) -> Response:
+    """A form that cannot be written as it stands: why, and that nothing was changed."""
+    return pages.error(
+        request,
+        400,
+        "This was not written",
+        f"{error}.",
+        "Nothing was changed. Go back with the browser: what you wrote still stands there.",
+    )
+
+
 def routes(pages: Pages) -> list[BaseRoute]:
     """Where forms of dossiers go."""
-
-    def writer(request: Request) -> str:
-        if not may_write(request):
-            raise HTTPException(403)
-        return str(request.state.user.name)
-
-    def refused(request: Request, error: MemconError) -> Response:
-        return pages.error(
-            request,
-            400,
-            "This was not written",
-            f"{error}.",
-            "Nothing was changed. Go back with the browser: what you wrote still stands there.",
-        )
 
     async def new(request: Request, form: FormData) -> Response:
         by = writer(request)
@@ -126,7 +123,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         try:
             kept = await run_in_threadpool(desk_of(pages).write, dossier.id, kind, by, body_of(kind, form))
         except (FormatError, UsageError) as error:
-            return refused(request, error)
+            return not_written(pages, request, error)
         return RedirectResponse(_back(dossier.id, form, f"e{kept.entry.n}"), 303)
 
     async def add(request: Request, form: FormData) -> Response:
@@ -142,7 +139,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         try:
             made = await run_in_threadpool(desk_of(pages).add_source, dossier.id, by, data, facts)
         except (FormatError, UsageError) as error:
-            return refused(request, error)
+            return not_written(pages, request, error)
         return RedirectResponse(f"/d/{dossier.id}/source/{made[0].entry.n}", 303)
 
     at = "/d/{date}/{n:int}"

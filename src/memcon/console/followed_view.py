@@ -15,13 +15,14 @@ from starlette.routing import BaseRoute, Route
 from memcon.aftermath import timeline, timeline_svg
 from memcon.aftermath.bodies import FIELDS, FIGURES
 from memcon.aftermath.desk import FollowedDesk, Line, line_of
-from memcon.console.dossier_view import desk_of, find, may_write
+from memcon.console.dossier_view import desk_of, find, may_write, writer
+from memcon.console.dossier_writing import not_written
 from memcon.console.followed_study import StudyForms
 from memcon.console.followed_words import studies_of
 from memcon.console.guard import posted
 from memcon.console.register_view import DAY_NS
 from memcon.console.words import day_start
-from memcon.errors import FormatError, MemconError, UsageError
+from memcon.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -129,30 +130,18 @@ def routes(pages: Pages) -> list[BaseRoute]:
         )
 
     async def write(request: Request, form: FormData) -> Response:
-        kind = request.path_params["kind"]
-        if not may_write(request):
-            raise HTTPException(403)
+        by, kind = writer(request), request.path_params["kind"]
         if kind not in WRITTEN and kind != "study":
             raise HTTPException(404, "There is no such form")
         dossier = await run_in_threadpool(find, request, pages)
-        by = str(request.state.user.name)
         desk = FollowedDesk(desk_of(pages))
         try:
             body = await forms.study(dossier, form, by) if kind == "study" else body_of(kind, form)
             kept = await run_in_threadpool(desk.write, dossier.id, kind, by, body)
         except (FormatError, UsageError) as error:
-            return refused(request, error)
+            return not_written(pages, request, error)
         page = "coincidence" if kind in ("hypothesis", "study") else "events"
         return RedirectResponse(f"/d/{dossier.id}/{page}#e{kept.entry.n}", 303)
-
-    def refused(request: Request, error: MemconError) -> Response:
-        return pages.error(
-            request,
-            400,
-            "This was not written",
-            f"{error}.",
-            "Nothing was changed. Go back with the browser: what you wrote still stands there.",
-        )
 
     at = "/d/{date}/{n:int}"
     return [
