@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SIZE = 25
 MOST_PROPOSALS = 200
 MOST_CHANGES = 100
+AT = "/d/{date}/{n:int}"
+"""Where a dossier stands."""
 
 
 def desk_of(pages: Pages) -> AccountsDesk:
@@ -80,19 +82,40 @@ def source_points(dossier: Dossier, source: Source, text: str) -> list[Point]:
     return points_of(source.n, text, own(), speakers, own=countries, marked=dossier.points)
 
 
+def source_of(request: Request, dossier: Dossier) -> Source:
+    """The source an address names, or HTTPException 404."""
+    one = dossier.sources.get(request.path_params["source"])
+    if one is None:
+        raise HTTPException(404, f"Dossier {dossier.id} has no such source")
+    return one
+
+
+def page_of(request: Request) -> int:
+    """The page of a list that an address names; the first, if it names none."""
+    raw = request.query_params.get("page", "1")
+    return max(1, int(raw)) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 1
+
+
+def query_of(asked: dict[str, str]) -> DossierQuery:
+    """What the register's form asks for."""
+    since, until = day_start(asked["from"]), day_start(asked["to"])
+    end = None if until is None else until + DAY_NS
+    return DossierQuery(asked["q"], since, end, asked["record"], asked["has"])
+
+
 def routes(pages: Pages) -> list[BaseRoute]:
     """`/dossiers`, `/d/{date}/{n}` and what stands below it."""
+    return [*_dossiers(pages), *_sources(pages)]
+
+
+def _dossiers(pages: Pages) -> list[BaseRoute]:
+    """The register, and a dossier: its page, its exports, the form of a new one."""
 
     def register(request: Request) -> Response:
         params = request.query_params
         asked = {key: params.get(key, "").strip()[:200] for key in ("q", "from", "to", "record", "has")}
-        since, until = day_start(asked["from"]), day_start(asked["to"])
-        raw = params.get("page", "1")
-        page = max(1, int(raw)) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 1
-        query = DossierQuery(
-            asked["q"], since, None if until is None else until + DAY_NS, asked["record"], asked["has"]
-        )
-        found = desk_of(pages).index.search(query, page=page, size=SIZE)
+        page = page_of(request)
+        found = desk_of(pages).index.search(query_of(asked), page=page, size=SIZE)
         kept = {key: value for key, value in asked.items() if value}
         return pages.page(
             request,
@@ -136,11 +159,33 @@ def routes(pages: Pages) -> list[BaseRoute]:
             choices={"stances": STANCES, "statuses": STATUSES, "completeness": COMPLETENESS},
         )
 
+    def export(request: Request) -> Response:
+        dossier = find(request, pages)
+        kind = request.path_params["kind"]
+        if kind not in FORMATS:
+            raise HTTPException(404, "There is no such export")
+        name, media_type, make = FORMATS[kind]
+        headers = {"content-disposition": f'attachment; filename="{dossier.id.replace("/", "-")}-{name}"'}
+        return Response(make(dossier), media_type=media_type, headers=headers)
+
+    def blank(request: Request) -> Response:
+        writer(request)
+        return pages.page(request, "dossier_new.html", problem="", given={}, channels=CHANNELS)
+
+    return [
+        Route("/dossiers", register, name="dossiers"),
+        Route("/dossiers/new", blank, methods=["GET"]),
+        Route(AT, show, name="dossier"),
+        Route(AT + "/export/{kind}", export),
+    ]
+
+
+def _sources(pages: Pages) -> list[BaseRoute]:
+    """A source of a dossier, as a page and as it came."""
+
     def source(request: Request) -> Response:
         desk, dossier = desk_of(pages), find(request, pages)
-        one = dossier.sources.get(request.path_params["source"])
-        if one is None:
-            raise HTTPException(404, f"Dossier {dossier.id} has no such source")
+        one = source_of(request, dossier)
         text = desk.text(dossier, one.n)
         earlier = desk.text(dossier, one.version_of) if one.version_of in dossier.sources else None
         decided = {(d.source, d.start, d.end) for d in dossier.decisions}
@@ -164,9 +209,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
     def original(request: Request) -> Response:
         """The bytes as they came, never as a page: a download that no browser opens here."""
         desk, dossier = desk_of(pages), find(request, pages)
-        one = dossier.sources.get(request.path_params["source"])
-        if one is None:
-            raise HTTPException(404, f"Dossier {dossier.id} has no such source")
+        one = source_of(request, dossier)
         name = f"source-{dossier.id.replace('/', '-')}-{one.n}.bin"
         headers = {
             "content-disposition": f'attachment; filename="{name}"',
@@ -176,25 +219,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             desk.store.get(dossier.id, one.sha256), media_type="application/octet-stream", headers=headers
         )
 
-    def export(request: Request) -> Response:
-        dossier = find(request, pages)
-        kind = request.path_params["kind"]
-        if kind not in FORMATS:
-            raise HTTPException(404, "There is no such export")
-        name, media_type, make = FORMATS[kind]
-        headers = {"content-disposition": f'attachment; filename="{dossier.id.replace("/", "-")}-{name}"'}
-        return Response(make(dossier), media_type=media_type, headers=headers)
-
-    def blank(request: Request) -> Response:
-        writer(request)
-        return pages.page(request, "dossier_new.html", problem="", given={}, channels=CHANNELS)
-
-    at = "/d/{date}/{n:int}"
     return [
-        Route("/dossiers", register, name="dossiers"),
-        Route("/dossiers/new", blank, methods=["GET"]),
-        Route(at, show, name="dossier"),
-        Route(at + "/source/{source:int}", source),
-        Route(at + "/source/{source:int}/original", original),
-        Route(at + "/export/{kind}", export),
+        Route(AT + "/source/{source:int}", source),
+        Route(AT + "/source/{source:int}/original", original),
     ]
