@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from memcon.catalogue.catalogue import CallRow, Catalogue, Filter
-from memcon.cli.common import clock_text, emit, home_option, json_option, load_config, out, reports_errors
+from memcon.cli.common import (
+    clock_text,
+    emit,
+    home_option,
+    json_option,
+    load_config,
+    out,
+    page_options,
+    reports_errors,
+)
 from memcon.clock import utc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memcon.store.paths import Home
 
 STATE_WORDS = {"live": "Live", "recorded": "Recorded", "partly": "Partly recorded", "none": "No audio"}
+
+
+@contextmanager
+def catalogue_of(home: Home) -> Iterator[Catalogue]:
+    """The catalogue of a recorder's home, closed again; UsageError where there is no recorder."""
+    load_config(home)
+    with closing(Catalogue(home.catalogue)) as catalogue:
+        yield catalogue
 
 
 def row_json(row: CallRow) -> dict[str, Any]:
@@ -43,19 +63,14 @@ def parties_text(row: CallRow) -> str:
 
 @click.command("calls")
 @click.argument("text", required=False, default="")
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--size", type=click.IntRange(1, 500), default=25, show_default=True)
+@page_options
 @home_option
 @json_option
 @reports_errors
 def command(home: Home, text: str, page: int, size: int, as_json: bool) -> None:
     """List the calls, newest first; TEXT finds parties and numbers."""
-    load_config(home)
-    catalogue = Catalogue(home.catalogue)
-    try:
+    with catalogue_of(home) as catalogue:
         found = catalogue.register(Filter(text=text), page=page, size=size)
-    finally:
-        catalogue.close()
     if as_json:
         emit({"total": found.total, "page": page, "calls": [row_json(row) for row in found.rows]})
         return

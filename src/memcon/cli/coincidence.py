@@ -28,7 +28,7 @@ from memcon.aftermath.series import (
 )
 from memcon.aftermath.study import CHOSEN, Hypothesis, Naming, facts
 from memcon.aftermath.windows import STATISTICS
-from memcon.cli.common import emit, home_option, json_option, out, reports_errors
+from memcon.cli.common import emit, home_option, json_option, out, reports_errors, write_text
 from memcon.cli.dossier import desk_of
 from memcon.errors import MachineError, UsageError
 from memcon.service.followed import FollowedDesk, open_sets
@@ -116,16 +116,6 @@ def report(study: Study) -> dict[str, Any]:
     said = answer(study)
     words = {"sentence": said.lede, "seen": said.seen, "not_concluded": said.not_concluded, "how": said.how}
     return {"answer": words, **facts(study)}
-
-
-def _draw(study: Study, target: Path) -> None:
-    svg = alone(drawn(picture_of(study)))
-    try:
-        target.write_text(svg, encoding="utf-8")
-    except OSError as error:
-        raise MachineError(
-            f"writing {target}: {error.strerror}", cure="Give an --svg that can be written"
-        ) from error
 
 
 @click.command("coincidence")
@@ -241,7 +231,7 @@ def command(
     )
     study = study_of(happened, listed, request, hypothesis, naming)
     if svg is not None:
-        _draw(study, svg)
+        write_text(svg, alone(drawn(picture_of(study))))
     if keep is not None:
         with desk_of(home) as desk:
             kept = FollowedDesk(desk).write(keep, "study", by or getpass.getuser(), study_body(study))

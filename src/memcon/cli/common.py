@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 from rich.console import Console
 
-from memcon.errors import MemconError, UsageError
+from memcon.errors import MachineError, MemconError, UsageError
 from memcon.service import config as configuration
 from memcon.store.paths import Home
 
@@ -62,6 +62,12 @@ def home_option(command: Callable[P, Any]) -> Callable[P, Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Report as JSON (shapes: docs/CLI.md)")
 
 
+def page_options(command: Callable[P, Any]) -> Callable[P, Any]:
+    """`--page` and `--size` of what is listed by pages."""
+    page = click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+    return page(click.option("--size", type=click.IntRange(1, 500), default=25, show_default=True)(command))
+
+
 def reports_errors(command: Callable[P, Any]) -> Callable[P, Any]:
     """Turn a MemconError into one line on standard error and exit code 2."""
 
@@ -82,6 +88,15 @@ def reports_errors(command: Callable[P, Any]) -> Callable[P, Any]:
 def load_config(home: Home) -> configuration.Config:
     """The home's configuration; UsageError where there is no recorder."""
     return configuration.load(home.config)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file that somebody asked for; MachineError where it cannot be written."""
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        cure = "Give a file that can be written"
+        raise MachineError(f"writing {target}: {error.strerror}", cure=cure) from error
 
 
 def call_number(text: str) -> int:

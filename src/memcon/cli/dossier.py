@@ -14,9 +14,9 @@ from rich.table import Table
 
 from memcon.accounts.bodies import CHANNELS, COMPLETENESS, FIELDS
 from memcon.accounts.exports import FORMATS
-from memcon.catalogue.catalogue import Catalogue
 from memcon.catalogue.dossiers import DossierQuery
-from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
+from memcon.cli.calls import catalogue_of
+from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, out, page_options, reports_errors
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.service.dossiers import check_dossier, notes_of, open_desk
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from memcon.accounts.desk import AccountsDesk
     from memcon.accounts.model import Dossier
     from memcon.record.body import Field
+    from memcon.store.dossiers import Kept
     from memcon.store.paths import Home
 
 by_option = click.option(
@@ -38,12 +39,8 @@ by_option = click.option(
 @contextmanager
 def desk_of(home: Home) -> Iterator[AccountsDesk]:
     """The desk of a home, closed again."""
-    load_config(home)
-    catalogue = Catalogue(home.catalogue)
-    try:
+    with catalogue_of(home) as catalogue:
         yield open_desk(home, SystemClock(), catalogue)
-    finally:
-        catalogue.close()
 
 
 @click.group("dossier")
@@ -167,6 +164,14 @@ def body_of(
     return body
 
 
+def tell_written(kept: Kept, dossier: str, kind: str, *, as_json: bool) -> None:
+    """Report one entry that was written."""
+    if as_json:
+        emit({"dossier": dossier, "entry": kept.entry.n, "hash": kept.hash})
+        return
+    out().print(f"Entry {kept.entry.n} of dossier {dossier}: {kind}. Sealed by the next beat.", markup=False)
+
+
 @command.command("write")
 @click.argument("dossier")
 @click.argument("kind")
@@ -179,16 +184,12 @@ def write(home: Home, dossier: str, kind: str, fields: tuple[str, ...], by: str,
     """Write one entry: a claim, an appearance, a derivation, a grade, a mark (kinds: docs/FORMATS.md)."""
     with desk_of(home) as desk:
         kept = desk.write(dossier, kind, by, body_of(FIELDS, kind, fields))
-    if as_json:
-        emit({"dossier": dossier, "entry": kept.entry.n, "hash": kept.hash})
-        return
-    out().print(f"Entry {kept.entry.n} of dossier {dossier}: {kind}. Sealed by the next beat.", markup=False)
+    tell_written(kept, dossier, kind, as_json=as_json)
 
 
 @command.command("list")
 @click.argument("text", required=False, default="")
-@click.option("--page", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--size", type=click.IntRange(1, 500), default=25, show_default=True)
+@page_options
 @home_option
 @json_option
 @reports_errors

@@ -13,10 +13,9 @@ from memcon.aftermath import timeline
 from memcon.aftermath.bodies import FIELDS
 from memcon.aftermath.series import tick_of
 from memcon.aftermath.timeline_svg import alone, drawn
-from memcon.cli.common import emit, home_option, json_option, out, reports_errors
-from memcon.cli.dossier import body_of, by_option, desk_of
+from memcon.cli.common import emit, home_option, json_option, out, reports_errors, write_text
+from memcon.cli.dossier import body_of, by_option, desk_of, tell_written
 from memcon.cli.event_sets import find, import_, sets_, take
-from memcon.errors import MachineError
 from memcon.service.followed import FollowedDesk
 
 if TYPE_CHECKING:
@@ -59,10 +58,7 @@ def write(home: Home, dossier: str, kind: str, fields: tuple[str, ...], by: str,
     body = body_of(FIELDS, kind, fields)
     with followed(home) as desk:
         kept = desk.write(dossier, kind, by, body)
-    if as_json:
-        emit({"dossier": dossier, "entry": kept.entry.n, "hash": kept.hash})
-        return
-    out().print(f"Entry {kept.entry.n} of dossier {dossier}: {kind}. Sealed by the next beat.", markup=False)
+    tell_written(kept, dossier, kind, as_json=as_json)
 
 
 @command.command("show")
@@ -102,25 +98,16 @@ def show(
     with followed(home) as desk:
         items = [item for item in desk.line(dossier).items if shown.shows(item)]
     if svg is not None:
-        _write(svg, alone(drawn(items)))
+        write_text(svg, alone(drawn(items)))
     if timelinejs is not None:
         told = timeline.timelinejs(items, dossier)
-        _write(timelinejs, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+        write_text(timelinejs, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     if as_json:
         emit({"dossier": dossier, "items": timeline.facts(items)})
         return
     for item in items:
         for line in _lines(item):
             out().print(line, markup=False)
-
-
-def _write(target: Path, text: str) -> None:
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise MachineError(
-            f"writing {target}: {error.strerror}", cure="Give a file that can be written"
-        ) from error
 
 
 def _lines(item: Item) -> Iterator[str]:

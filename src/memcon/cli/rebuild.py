@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import click
 from rich.progress import Progress, TextColumn
 
@@ -21,12 +23,13 @@ def command(home: Home, as_json: bool) -> None:
     """Make the catalogue again from vault and log, and the custodian's key where it is here."""
     config = load_config(home)
     home = Home(home.root, config.vault_path)
-    catalogue = Catalogue(home.catalogue)
-    with Progress(TextColumn("{task.completed} calls read"), transient=True, disable=as_json) as bars:
+    with (
+        closing(Catalogue(home.catalogue)) as catalogue,
+        Progress(TextColumn("{task.completed} calls read"), transient=True, disable=as_json) as bars,
+    ):
         task = bars.add_task("calls", total=None)
         archive = Archive(home, config, SystemClock())
         done = rebuild_catalogue(home, config, catalogue, archive, lambda n: bars.update(task, completed=n))
-    catalogue.close()
     if as_json:
         emit(
             {

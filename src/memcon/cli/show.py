@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from memcon.catalogue.catalogue import CallDetail, Catalogue
-from memcon.cli.calls import STATE_WORDS, parties_text, row_json
+from memcon.cli.calls import STATE_WORDS, catalogue_of, parties_text, row_json
 from memcon.cli.common import (
     call_number,
     clock_text,
     emit,
     home_option,
     json_option,
-    load_config,
     out,
     reports_errors,
 )
@@ -33,6 +31,7 @@ from memcon.verify.window import windows
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from memcon.catalogue.catalogue import CallDetail
     from memcon.store.paths import Home
     from memcon.verify.window import Window
 
@@ -75,13 +74,9 @@ def detail_json(call: CallDetail) -> dict[str, Any]:
 @reports_errors
 def command(home: Home, call: str, as_json: bool) -> None:
     """Show one call: its parties, streams, what happened, and the beats that seal it."""
-    load_config(home)
-    number = call_number(call)
-    catalogue = Catalogue(home.catalogue)
-    try:
+    with catalogue_of(home) as catalogue:
+        number = call_number(call)
         found = catalogue.call(number)
-    finally:
-        catalogue.close()
     if found is None:
         raise UsageError(f"there is no call {number}", cure="memcon calls lists them")
     sealed = call_windows(home, found)
