@@ -19,7 +19,7 @@ from memcon.verify.sources import Directory
 from memcon.witness.archive import Archive
 from memcon.witness.client import WitnessClient
 from memcon.witness.keys import QuickVerifier
-from memcon.witness.mirror import Mirror
+from memcon.witness.mirror import MOST_ABSENT, Mirror
 from memcon.witness.prove import prove
 
 if TYPE_CHECKING:
@@ -128,6 +128,41 @@ def test_notes_that_leaves_name_come_with_them(site: Site, mirrored: Mirrored) -
     assert sha256(mirrored.file(f"note/{digest.hex()}")) == digest
     assert not (mirrored.root / "cosigned").exists()
     assert mirrored.mirror.size == 3
+
+
+@pytest.mark.parametrize("answer", [None, b"other", MachineError("away")])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_leaves_name_is_asked_for_until_it_comes(
+    site: Site, mirrored: Mirrored, answer: Any, restarted: bool
+) -> None:
+    digest = archive(site, cosign(site))
+    site.world.beat(note_hash=digest, note_size=1)
+    site.publish()
+    (statement,) = site.world.statements
+    late = [f"note/{digest.hex()}", f"statement/{statement}"]
+    mirrored.source.files = dict.fromkeys(["cosigned", evidence.index_path(1_800_000_000)]) | dict.fromkeys(
+        late, answer
+    )
+    assert mirrored.step() != []
+    assert not any((mirrored.root / path).exists() for path in late)
+    if restarted:
+        mirrored.start()
+    for path in late:
+        del mirrored.source.files[path]
+    assert mirrored.step() == []
+    assert [sha256(mirrored.file(path)).hex() for path in late] == [digest.hex(), statement]
+
+
+def test_what_never_comes_keeps_nothing_else_waiting(site: Site, mirrored: Mirrored) -> None:
+    digest = archive(site, cosign(site))
+    for n in range(MOST_ABSENT + 4):
+        site.world.beat(note_hash=bytes([n + 1]) * 32, note_size=1)
+    site.world.beat(note_hash=digest, note_size=1)
+    site.publish()
+    mirrored.source.files = dict.fromkeys(["cosigned", evidence.index_path(1_800_000_000)])
+    assert len(mirrored.step()) == MOST_ABSENT
+    mirrored.step()
+    assert sha256(mirrored.file(f"note/{digest.hex()}")) == digest
 
 
 def test_its_own_cosignature_stands_under_the_checkpoint(site: Site) -> None:

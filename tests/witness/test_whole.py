@@ -180,8 +180,8 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     # what the recorder had cosigned is what its beats name, and the mirror has it
     named = [leaf for leaf in leaves if any(leaf.note_hash)]
     assert len(named) >= 3
-    for leaf in named:
-        assert (world.mirror / "note" / leaf.note_hash.hex()).exists()
+    kept = world.mirror / "note"
+    wait(lambda: all((kept / leaf.note_hash.hex()).exists() for leaf in named))
 
 
 def test_a_policy_whose_quorums_can_be_disjoint_is_refused(tmp_path: Path) -> None:

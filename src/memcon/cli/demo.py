@@ -80,6 +80,7 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
     console = out()
     clock = SystemClock()
     say = lambda text: console.print(text, markup=False)  # noqa: E731  # one use, one line
+    unseen = once or chaos  # nobody calls it from outside: ports that others do not ask for
     root = where.expanduser().absolute() if where else Path(tempfile.mkdtemp(prefix="memcon-demo-"))
     home = Home(root)
     try:
@@ -87,8 +88,8 @@ def command(once: bool, where: Path | None, chaos: bool, calls: int) -> None:
             text = template(
                 "demo.memcon.example/recorder",
                 period=1,
-                sip_port=free_sip_port(),
-                console_port=free_port(socket.SOCK_STREAM, 8080),
+                sip_port=free_sip_port(0 if unseen else 5060),
+                console_port=free_port(socket.SOCK_STREAM, 0 if unseen else 8080),
                 ports="30000-30999",
             )
             made = init_home(home, text, clock)

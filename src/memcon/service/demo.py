@@ -57,10 +57,10 @@ def free_port(kind: socket.SocketKind, wanted: int = 0) -> int:
     raise MachineError("no port is free on 127.0.0.1")
 
 
-def free_sip_port() -> int:
-    """A port free for both UDP and TCP: 5060 if it is."""
-    for wanted in (5060, *(0 for _ in range(20))):
-        port = free_port(socket.SOCK_DGRAM, wanted)
+def free_sip_port(wanted: int = 0) -> int:
+    """A port free for both UDP and TCP: `wanted` if it is."""
+    for candidate in (wanted, *(0 for _ in range(20))):
+        port = free_port(socket.SOCK_DGRAM, candidate)
         if free_port(socket.SOCK_STREAM, port) == port:
             return port
     raise MachineError("no port is free on 127.0.0.1 for SIP over UDP and TCP")

@@ -48,6 +48,8 @@ INDEX_NS = 30 * NS
 MOST_SECONDS = 2.5
 MOST_NOTES = 2000
 """Notes taken in one step, so that a long history does not keep the leaves waiting."""
+MOST_ABSENT = 16
+"""Files that are not served asked for in one step; the others' turn comes in the next ones."""
 
 
 class Mirror:
@@ -74,6 +76,10 @@ class Mirror:
         self._archive = Archive(root)
         self._copy = LogCopy(root)
         self.head = self._copy.resume()
+        self._wanted: dict[str, str] = {}
+        """Path and kind of what our leaves name and we do not hold, in the order in which it is asked for."""
+        if self.size:
+            self._want(self._copy.entries(max(0, self.size - CHUNK), self.size))
         self._keys = [QuickVerifier(witness.key) for witness in policy.witnesses]
         self._taken: dict[str, int] = {}
         self._heard: dict[str, bytes] = {}
@@ -96,6 +102,8 @@ class Mirror:
         self.troubles, self.reachable = [], False
         size, now = self.size, self._clock.monotonic_ns()
         self._try(self._leaves)
+        if self.reachable:
+            self._try(self._named)
         if not self.reachable or (self.size == size and now < self._next_look):
             return
         self._next_look = now + LOOK_NS
@@ -139,27 +147,17 @@ class Mirror:
             proof = reader.consistency_proof(size) if size < checkpoint.size else []
             verify_consistency(size, checkpoint.size, proof, root, checkpoint.root)
 
-        named: list[bytes] = []
         try:
             while self._copy.size < checkpoint.size:
                 start = self._copy.size
                 entries = list(reader.entries(start, min(start + CHUNK, checkpoint.size)))
-                named += self._statements(entries)
                 self._copy.grow(entries, check)
+                self._want(entries)
         except FormatError:
             self.head = self._copy.resume()  # forget what was appended beyond the checkpoint
             raise
         self._copy.settle(note.add(*self._own(note.text)).to_bytes())
         self.head = checkpoint
-        for digest in named[-MOST_NOTES:]:  # older ones come by the index
-            self._named_note(digest)
-
-    def _named_note(self, digest: bytes) -> None:
-        """A note that a leaf names: it is there with the leaf, even if the site goes away at once."""
-        if read_if_there(self.root / evidence.hashed_path("note", digest)) is None:
-            data = self._hashed("note", digest)
-            if data is not None:
-                self._keep_note(data, 0, newest=False)
 
     def _served(self) -> Note:
         """The source's checkpoint with those of its signatures that hold."""
@@ -191,19 +189,33 @@ class Mirror:
         if own:
             self._copy.settle(ours.add(*own).to_bytes())
 
-    def _statements(self, entries: Iterable[bytes]) -> list[bytes]:
-        """Keep the statements that memcon's leaves name; the hashes of the notes that they name."""
-        notes = []
+    def _want(self, entries: Iterable[bytes]) -> None:
+        """Remember which statements and notes memcon's leaves name: they are served as long as the leaves."""
         for entry in entries:
             try:
                 leaf = beat.decode(entry)
             except FormatError:  # other logs' leaves are only leaves
                 continue
-            if leaf.statement != ZERO32:
-                self._hashed("statement", leaf.statement)
-            if leaf.note_hash != ZERO32:
-                notes.append(leaf.note_hash)
-        return notes
+            for kind, digest in (("statement", leaf.statement), ("note", leaf.note_hash)):
+                path = evidence.hashed_path(kind, digest)
+                if digest != ZERO32 and path not in self._wanted and not (self.root / path).exists():
+                    self._wanted[path] = kind
+
+    def _named(self) -> None:
+        """Fetch what leaves name, at once: the site may go away. What does not come is asked for again."""
+        absent = 0
+        for path, kind in [*self._wanted.items()][:MOST_NOTES]:
+            del self._wanted[path]
+            self._wanted[path] = kind  # behind all the others, should it not come
+            data = self._hashed(kind, bytes.fromhex(path.rpartition("/")[2]))
+            if data is not None:
+                del self._wanted[path]
+                if kind == "note":
+                    self._keep_note(data, 0, newest=False)
+            else:
+                absent += 1
+                if absent == MOST_ABSENT:
+                    return
 
     def _hashed(self, kind: str, digest: bytes) -> bytes | None:
         """A file of the source by its hash, kept; None, and told, where it is not there or not itself."""
