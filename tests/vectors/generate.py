@@ -675,12 +675,39 @@ def dossier_entries() -> dict[str, Any]:
     return {"entries": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}
 
 
+def structure() -> dict[str, Any]:
+    """Section 19: two slots, opened, and what stands before the ciphertext."""
+    first, last = INDEX, INDEX + 1
+    name = ORIGIN.encode("ascii")
+    place = u(64, first) + u(64, last) + u(8, len(name)) + name
+    leaves = [{0: SLOT_LEAF, LANE: call_leaves()["first"], 65535: NOTE_LEAF}, {0: SLOT_LEAF}]
+    opened = b"mcstruc\x01" + place
+    for n, used in enumerate(leaves):
+        key = derive(X, "slotkey", u(64, first + n), u(64, SLOT + n))
+        body = u(64, first + n) + u(64, SLOT + n) + key + u(32, len(used))
+        for lane, leaf in used.items():
+            body += u(32, lane) + u(32, len(leaf)) + leaf
+        opened += u(32, len(body)) + body
+    public = sha(b"an overseer's key") * 38
+    head = b"mcseald\x01" + place + sha(tag("overseer"), public)[:8]
+    return {
+        "origin": ORIGIN,
+        "opened_without_filling": opened.hex(),
+        "opened_bytes": 65536,
+        "opened_hash": sha(opened.ljust(65536, b"\0")).hex(),
+        "overseer_public_key": public.hex(),
+        "sealed_head": head.hex(),
+        "sealed_info": (tag("structure") + head).hex(),
+    }
+
+
 def build() -> dict[str, str]:
     """File name -> text of every vector file of this module."""
     made = {
         "beat": beats(), "bundle": bundle(), "call": calls(), "canonical": canonical_texts(),
         "config": configuration(), "event": events(), "journal": journal(), "secrets": secrets(),
         "segment": segments(), "silence": silence(), "slot": slots(), "dossier": dossier_entries(),
+        "structure": structure(),
     }  # fmt: skip
     return {f"{name}.json": json.dumps(v, indent=1, sort_keys=True) + "\n" for name, v in made.items()}
 

@@ -93,9 +93,9 @@ def test_one_file_from_the_middle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("n", "change", "expected"),
     [
-        (2, lambda leaves: leaves.pop(99), {"slots-root", "slots-cut", "slots-leaf"}),
+        (2, lambda leaves: leaves.pop(99), {"slots-root", "slots-cut", "slots-count"}),
         (2, lambda leaves: leaves.pop(0), {"slots-root", "slots-leaf"}),
-        (1, lambda leaves: leaves.pop(60000), {"slots-root", "slots-number", "slots-leaf"}),
+        (1, lambda leaves: leaves.pop(60000), {"slots-root", "slots-number", "slots-count"}),
         (2, lambda leaves: leaves.update({7: b"what is this"}), {"slots-root", "slots-leaf"}),
         (2, lambda leaves: leaves.update({100: leaves.pop(99)}), {"slots-root", "slots-cut", "slots-leaf"}),
         (
@@ -108,7 +108,7 @@ def test_one_file_from_the_middle(tmp_path: Path) -> None:
             lambda leaves: leaves.update({0: SlotLeaf(0, 0, 1, 1, 0, 0).encode()}),
             {"slots-root", "slots-leaf"},
         ),
-        (6, lambda leaves: leaves.pop(4711), {"slots-root", "slots-number"}),
+        (6, lambda leaves: leaves.pop(4711), {"slots-root", "slots-number", "slots-count"}),
     ],
 )
 def test_records_that_leave_out_or_invent(tmp_path: Path, n: int, change: Any, expected: set[str]) -> None:
@@ -245,7 +245,7 @@ def test_a_call_sealed_twice_in_one_slot_or_begun_again(tmp_path: Path) -> None:
     one, twin = b.Call(world), b.Call(world, lane=99)
     while not one.done:
         world.beat([one, twin])
-    assert {"slots-number", "slots-cut", "slots-leaf"} <= set(check(world, tmp_path).counts)
+    assert {"slots-number", "slots-cut", "slots-count", "slots-lane"} <= set(check(world, tmp_path).counts)
 
 
 def test_beats_without_records_at_the_ends_are_a_limit(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",
     "silence": "Prove that a log was silent, and check such a proof",
+    "structure": "Give an overseer every slot's structure, without content, and check such a feed",
     "unlock": "After a reboot: give the recorder back the keys of what was not sealed yet",
     "witness": "Cosign logs, keep mirrors of them, and certify their silence",
     "user": "Add and remove people who may use the console; make login links",

@@ -71,6 +71,19 @@ def _public(key: bytes) -> MLKEM768X25519PublicKey:
         raise FormatError("custodian", f"no X-Wing public key: {error}", where="key") from error
 
 
+def seal_to(key: bytes, plaintext: bytes, info: bytes) -> bytes:
+    """`plaintext` sealed to an X-Wing public key (HPKE): the encapsulation, then the ciphertext."""
+    return _SUITE.encrypt(plaintext, _public(key), info)
+
+
+def open_sealed(seed: bytes, sealed: bytes, info: bytes) -> bytes:
+    """What was sealed to the key of this private seed. FormatError where it was not, or is damaged."""
+    try:
+        return _SUITE.decrypt(sealed, MLKEM768X25519PrivateKey(*_private(seed)), info)
+    except (InvalidTag, ValueError) as error:
+        raise FormatError("sealed file", "does not open with this key") from error
+
+
 def make_custodian(id_: str, name: str) -> tuple[Custodian, bytes]:
     """A new custodian and the private seed, 32 bytes, which is theirs alone to keep."""
     seed = secrets.token_bytes(SEED_SIZE)
@@ -126,7 +139,7 @@ def load_custodians(path: Path) -> tuple[tuple[Custodian, ...], bytes]:
 def wrap(call_key: bytes, handle: bytes, custodians: Sequence[Custodian]) -> bytes:
     """`wraps.json`: the call key sealed to each custodian, bound to the call's handle."""
     info = tag("wrap") + handle
-    wraps = [(c.id, _SUITE.encrypt(call_key, _public(c.key), info)) for c in custodians]
+    wraps = [(c.id, seal_to(c.key, call_key, info)) for c in custodians]
     return canonical.dumps([{"id": id_, "wrap": wrapped.hex()} for id_, wrapped in wraps])
 
 
@@ -155,8 +168,8 @@ def unwrap(wraps: bytes, handle: bytes, custodian_id: str, seed: bytes) -> bytes
     if wrapped is None:
         raise FormatError("wraps", f"nothing for custodian {custodian_id!r}", where="id")
     try:
-        return _SUITE.decrypt(wrapped, MLKEM768X25519PrivateKey(*_private(seed)), tag("wrap") + handle)
-    except (InvalidTag, ValueError) as error:
+        return open_sealed(seed, wrapped, tag("wrap") + handle)
+    except FormatError as error:
         raise FormatError("wraps", f"the wrap for {custodian_id!r} does not open", where="wrap") from error
 
 

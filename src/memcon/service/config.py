@@ -69,6 +69,8 @@ class Config:
     witness_policy: Path | None = None
     console_url: str | None = None
     console_names: tuple[str, ...] = ()
+    overseers: tuple[Path, ...] = ()
+    structure_slots: int = 360
 
     @property
     def console_address(self) -> str:
@@ -164,6 +166,18 @@ def _path(value: object) -> Path:
     return Path(_text(value))
 
 
+def _paths(value: object) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise _Wrong
+    return tuple(_path(item) for item in value)
+
+
+def _slots(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8640:
+        raise _Wrong
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of the schema: where it stands, what it expects in words, its default, how it is read."""
@@ -198,6 +212,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("witness", "policy",
             "a tlog-policy file with the witnesses, their addresses and the quorum, from the home directory "
             "unless absolute", None, _path),
+    Setting("structure", "overseers",
+            "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
+    Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
     Setting("console", "url", '"https://NAME", as people reach the console, through a proxy or not',
             None, _url),
@@ -295,6 +312,8 @@ def parse(text: str, home: Path) -> Config:
         None if policy is None else home / policy,
         console_url=got["console"]["url"],
         console_names=got["console"]["names"],
+        overseers=tuple(home / path for path in got["structure"]["overseers"]),
+        structure_slots=got["structure"]["slots"],
     )
 
 

@@ -29,6 +29,7 @@ from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
+from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 INDEX_SECONDS = 0.2
 KEEP_SECONDS = 0.5
+FEED_SECONDS = 1.0
 SLOTS_NS = 600 * NS
 VERIFIER_FILE = "memcon-verify.pyz"
 
@@ -196,6 +198,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     home = Home(home.root, config.vault_path)
     archive = Archive(home, config, clock)
     office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick
+    feeds = Feeds(home, config)
     stop = threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
@@ -212,6 +215,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         threading.Thread(target=office.catch_up, daemon=True),
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
+        threading.Thread(target=office.loop, args=(feeds.advance, FEED_SECONDS, stop, "feeds"), daemon=True),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
         threading.Thread(target=office.loop, args=(alive, 1.0, stop, "life"), daemon=True),
     ]

@@ -103,6 +103,11 @@ class Home:
         return self.root / "slots"
 
     @property
+    def structure(self) -> Path:
+        """One directory for each overseer's feed (FORMATS §19)."""
+        return self.root / "structure"
+
+    @property
     def vault(self) -> Path:
         return self.vault_path or self.root / "vault"
 

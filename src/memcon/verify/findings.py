@@ -170,7 +170,14 @@ CODES: dict[str, Code] = {
         ERROR, "The wrapped keys or the custodians are not those the call names.", "FORMATS §11"
     ),
     "sealed-form": Code(ERROR, "A file of ciphertexts cannot be read from a place on.", "FORMATS §7, §8"),
-    # slot records
+    # an overseer's structure feed, and slot records
+    "structure-form": Code(
+        ERROR, "A file of a structure feed cannot be read from a place on.", "FORMATS §19"
+    ),
+    "structure-origin": Code(ERROR, "A file of a structure feed is of another log.", "FORMATS §19"),
+    "structure-beat": Code(
+        ERROR, "A structure feed tells of a beat that the log does not have.", "FORMATS §19"
+    ),
     "slots-form": Code(ERROR, "A file of slot records cannot be read.", "FORMATS §13"),
     "slots-beat": Code(ERROR, "A slot record names a beat that the log does not have.", "FORMATS §13"),
     "slots-root": Code(ERROR, "A slot's leaves do not lead to the root in its beat.", "FORMATS §3"),
@@ -178,6 +185,8 @@ CODES: dict[str, Code] = {
     "slots-missing": Code(ERROR, "A beat has no slot record.", "FORMATS §13"),
     "slots-stray": Code(NOTE, "A slot record that no beat of the log came of.", "FORMATS §13"),
     "slots-number": Code(ERROR, "Calls or NOTEs are not numbered without a gap.", "FORMATS §3"),
+    "slots-count": Code(ERROR, "A slot counts more or fewer calls or NOTEs than stand in it.", "FORMATS §3"),
+    "slots-lane": Code(ERROR, "A lane is used twice, or one call stands in two.", "FORMATS §3"),
     "slots-twin": Code(ERROR, "Two calls carry one handle.", "FORMATS §4"),
     "slots-cut": Code(
         ERROR, "An open call has no leaf in a slot, or not the one that follows.", "FORMATS §4"

@@ -1,4 +1,4 @@
-"""The command line: `memcon-verify [log|call|object|slots|silence] TARGET`, `memcon-verify was-it-on …`.
+"""The command line: `memcon-verify [KIND] TARGET`, `memcon-verify was-it-on …`.
 
 Exit codes: 0 nothing found; 1 findings; 2 wrong usage, or the target cannot be read; 3 nothing
 found, but with a limit that the report names (no key was given).
@@ -18,6 +18,7 @@ from memcon import __version__
 from memcon.errors import MemconError, UsageError
 from memcon.record.evidence import CONFLICT_HEADER
 from memcon.record.silence import HEADER
+from memcon.record.structure import OPENED_SUFFIX, SEALED_SUFFIX
 from memcon.tlog.policy import Policy
 from memcon.verify import ask_main
 from memcon.verify.bundle import verify_bundle
@@ -26,6 +27,7 @@ from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
 from memcon.verify.silence import verify_silence
 from memcon.verify.slots import verify_slots
+from memcon.verify.structure import read_files, structure_files, verify_structure
 from memcon.verify.vault import verify_object
 from memcon.verify.words import plain, to_text
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from memcon.verify.findings import Report
 
-KINDS = ("log", "call", "object", "slots", "silence")
+KINDS = ("log", "call", "object", "slots", "structure", "silence")
 _MAX_SMALL = 1 << 22
 
 
@@ -51,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="[KIND] TARGET",
-        help="KIND is log, call, object, slots or silence; without it, it is told from TARGET: a bundle, "
-        "a silence certificate, a directory, or the http(s) address of a log",
+        help="KIND is log, call, object, slots, structure or silence; without it, it is told from TARGET: a "
+        "bundle, a silence certificate, a directory, or the http(s) address of a log",
     )
     p.add_argument(
         "--key", action="append", default=[], metavar="VKEY", help="a key of the log that you trust"
@@ -62,13 +64,13 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--seen", action="append", default=[], type=Path, metavar="FILE",
-        help="log, slots: a checkpoint of the log that you kept from before; the log must still contain it",
+        help="log, slots, structure: a checkpoint of the log that you kept; the log must still contain it",
     )  # fmt: skip
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument(
         "--audio", type=Path, metavar="DIR", help="write the audio of a call there, one WAV a stream"
     )
-    p.add_argument("--log", metavar="LOG", help="slots: the log whose beats they must lead to")
+    p.add_argument("--log", metavar="LOG", help="slots, structure: the log whose beats they must lead to")
     p.add_argument(
         "--structure-key", type=Path, metavar="FILE", help="slots: the 32 bytes of the structure key"
     )
@@ -118,9 +120,12 @@ def _verify(args: argparse.Namespace) -> Report:
         return verify_log(target, trusted, seen=kept, progress=progress)
     if kind == "object":
         return verify_object(Path(target), trusted)
+    if kind in ("slots", "structure") and args.log is None:
+        raise UsageError("slots are checked against a log: give it with --log")
+    if kind == "structure":
+        files = read_files(structure_files([Path(target)]))
+        return verify_structure(files, args.log, trusted, seen=kept, target=target)
     if kind == "slots":
-        if args.log is None:
-            raise UsageError("slot records are checked against a log: give it with --log")
         key = None if args.structure_key is None else _small(args.structure_key)
         return verify_slots([Path(target)], args.log, trusted, key, seen=kept)
     with Path(target).open("rb") as file:
@@ -137,6 +142,8 @@ def guess(target: str) -> str:
     path = Path(target)
     if path.is_dir():
         return "object" if (path / "0=ocfl_object_1.1").exists() else "log"
+    if path.suffix in (OPENED_SUFFIX, SEALED_SUFFIX):
+        return "structure"
     return "silence" if _begins(path) in (HEADER, CONFLICT_HEADER) else "call"
 
 
