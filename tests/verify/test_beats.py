@@ -183,5 +183,11 @@ def test_an_instance_that_follows_another_within_a_slot(tmp_path: Path) -> None:
     one, two = bytes([1]) * 16, bytes([2]) * 16
     recording, degraded = State.RECORDING, State.DEGRADED
     assert counts("claimed", (one, degraded), (one, recording), (two, recording)) == {"beat-replaced"}
+    for n, (flag, found) in enumerate(((1, True), (2, False), (4, True))):  # the clock step alone excuses it
+        world = b.begun()
+        world.beat(instance=one, state=degraded)
+        world.beat(instance=one, state=recording)
+        world.beat(instance=two, state=recording, flags=flag)
+        assert ("beat-replaced" in check(world, tmp_path / str(n)).counts) == found
     assert not counts("said", (one, degraded), (one, recording), (two, degraded), (two, recording))
     assert not counts("between", (one, degraded), (one, recording), (bytes(16), degraded), (two, recording))

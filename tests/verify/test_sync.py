@@ -23,6 +23,7 @@ from memcon.tlog.policy import Policy
 from memcon.verify import remember, sync
 from memcon.verify.attest import WORDS, Answer, Demand
 from memcon.verify.findings import Report
+from memcon.verify.sources import TooLarge
 from memcon.verify.sync import Sync
 
 if TYPE_CHECKING:
@@ -454,6 +455,22 @@ def test_a_file_that_only_grows_and_has_shrunk() -> None:
     watched.extra[evidence.index_path(watched.at(1))] = b""
     reader.read()
     assert reader.codes == {"evidence-shrunk"}
+
+
+def test_a_file_of_evidence_that_is_too_large_is_a_finding_and_not_the_end() -> None:
+    watched = Watched().beats(1, 3)
+    path = evidence.cosignature_path(watched.at(1))
+
+    class Large(Files):
+        def fetch(self, name: str) -> bytes | None:
+            if name == path:
+                raise TooLarge(f"{name} is larger than any may be")
+            return super().fetch(name)
+
+    reader = Asked(watched)
+    reader.read(source=Large(watched))
+    assert reader.codes == {"evidence-large"}
+    assert reader.report.findings[0].severity == "warning"
 
 
 def test_statements_that_are_missing_damaged_or_of_another_log() -> None:

@@ -272,6 +272,19 @@ class TestArchive:
         archive.add_note(b"zero", 0, 6, newest=False)
         assert (tmp_path / "cosigned").read_bytes() == b"two"
 
+    def test_loose_cosignatures_of_a_day_have_a_bound(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive = Archive(tmp_path)
+        note = Note(b"x\n", (TestKey("k").sign(b"x\n"),))
+        record = len(evidence.encode_cosignatures(note))
+        monkeypatch.setattr("memcon.witness.archive.MAX_LOOSE", 2 * record)
+        for _ in range(4):
+            archive.add_cosignatures(note, 5)
+        archive.add_cosignatures(note, 5 + 86_400)
+        sizes = [(tmp_path / evidence.cosignature_path(t)).stat().st_size for t in (5, 5 + 86_400)]
+        assert sizes == [2 * record, record]
+
     def test_certificates_and_conflicts(self, tmp_path: Path) -> None:
         archive = Archive(tmp_path)
         assert list(archive.certificates()) == []

@@ -15,6 +15,7 @@ from memcon.verify.keys import Trust
 from memcon.verify.log import verify_log
 from memcon.verify.main import guess
 from memcon.verify.seen import Seen
+from memcon.verify.silence import verify_silence
 from memcon.verify.slots import verify_slots
 from memcon.verify.vault import verify_object
 from memcon.verify.words import count
@@ -37,7 +38,8 @@ def check_target(
     audio_to: Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Check a log (directory or address), a vault object's directory or a bundle, told from its look.
+    """Check a log (directory or address), a vault object's directory, a bundle or a silence certificate,
+    told from its look.
 
     Raises UsageError or MachineError when it cannot be read at all.
     """
@@ -45,6 +47,18 @@ def check_target(
     path = Path(target)
     if kind != "log" and not path.exists():
         raise UsageError(f"{target} is not there")
+    if kind == "silence":
+        if trusted.policy is None:
+            raise UsageError(
+                f"{target} is a silence certificate or a conflict: whose word counts is for you to say",
+                cure=f"Give --policy FILE with a quorum, or use: memcon silence check {target} --policy FILE",
+            )
+        return verify_silence(path.read_bytes(), trusted.policy, target)
+    if kind == "structure":
+        raise UsageError(
+            f"{target} is a file of a structure feed",
+            cure=f"Use: memcon structure check {target} --log LOG",
+        )
     if kind == "log":
         return verify_log(target, trusted, seen=seen, progress=progress)
     if kind == "object":

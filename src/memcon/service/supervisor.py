@@ -33,6 +33,7 @@ from memcon.errors import MachineError, UsageError
 from memcon.service import config as configuration
 from memcon.service.holder import Channel, Holder
 from memcon.service.watchdog import Watchdog
+from memcon.service.witnessing import leave_witnesses
 from memcon.store.durable import write_file
 
 if TYPE_CHECKING:
@@ -171,7 +172,12 @@ class Supervisor:
         prepare_run(self._home)
         raise_file_limit()  # it holds as many sockets as capture has
         stop_file(self._home).unlink(missing_ok=True)
-        for role in roles_of(configuration.load(self._home.config)):
+        config = configuration.load(self._home.config)
+        if leave_witnesses(self._home, config):
+            self._say(
+                "memcon.toml names no witnesses any more: <log>/policy is taken away, no quorum is asked"
+            )
+        for role in roles_of(config):
             self._set_to_work(self._prepare(role))
 
     def ready(self) -> bool:

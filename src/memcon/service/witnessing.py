@@ -11,7 +11,7 @@ from memcon.record.evidence import POLICY
 from memcon.seal.freshness import NewestNote
 from memcon.seal.genesis import read_genesis
 from memcon.seal.keys import load_keys
-from memcon.store.durable import read_if_there, write_file
+from memcon.store.durable import read_if_there, remove_file, write_file
 from memcon.store.tiles import PUBLIC, LogStore
 from memcon.tlog.policy import Log, Policy
 from memcon.witness.keys import quicken
@@ -42,6 +42,18 @@ def read_policy(path: Path, home: Home, config: Config) -> tuple[Policy, bytes]:
         raise FormatError("policy", f"is for other logs ({', '.join(strangers)})", where=str(path))
     by_address(policy)
     return quicken(replace(policy, logs=tuple(Log(key) for key in keys), _verifiers={})), data
+
+
+def leave_witnesses(home: Home, config: Config) -> bool:
+    """Where memcon.toml names no witnesses (any more), take away the policy that the log shows.
+
+    `<log>/policy` says that the log is submitted, and *off* waits for a quorum for as long as it is there.
+    What memcon.toml says when the recorder starts holds; whether something was taken away.
+    """
+    if config.witness_policy is not None or not (home.log / POLICY).exists():
+        return False
+    remove_file(home.log / POLICY)
+    return True
 
 
 def run_witnessing(home: Home, config: Config, clock: Clock, stop: threading.Event) -> None:

@@ -167,7 +167,8 @@ class BeatCheck:
         """A slot in which one instance followed another cannot have been recorded from its start."""
         whole = before.state is State.RECORDING and leaf.state is State.RECORDING
         whole = whole and any(leaf.instance) and any(before.instance)
-        if whole and leaf.slot == before.slot + 1 and not (leaf.flags | before.flags):
+        stepped = (leaf.flags | before.flags) & records.FLAG_CLOCK_STEP
+        if whole and leaf.slot == before.slot + 1 and not stepped:
             self.report.add(
                 "beat-replaced", where, "another instance than in the slot before, and neither is degraded"
             )

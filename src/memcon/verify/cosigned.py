@@ -18,6 +18,7 @@ from memcon.tlog.cosignature import Cosignature
 from memcon.tlog.note import Note
 from memcon.verify.attest import Cosigned
 from memcon.verify.keys import verifier
+from memcon.verify.sources import TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +125,11 @@ class Reader:
 
     def _grown(self, places: Places, path: str) -> tuple[bytes, int] | None:
         """A file's bytes and where to go on in it, None where nothing is new."""
-        data, at = self._source.fetch(path), places.get(path, 0)
+        try:
+            data, at = self._source.fetch(path), places.get(path, 0)
+        except TooLarge as error:  # whoever serves it can make it so: the rest is read without it
+            self._say("evidence-large", path, str(error))
+            return None
         if data is None or len(data) == at:
             return None
         if len(data) < at:

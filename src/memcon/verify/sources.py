@@ -18,6 +18,10 @@ MAX_FILE = 32 << 20
 """No file of a log is larger: an entry bundle holds 256 entries of at most 64 KiB each."""
 
 
+class TooLarge(MachineError):
+    """A file that is larger than any of a log's may be."""
+
+
 class Source(Protocol):
     """A log's files by their path below its prefix."""
 
@@ -42,7 +46,7 @@ class Directory:
             if not file.is_file():
                 return None
             if file.stat().st_size > MAX_FILE:
-                raise MachineError(f"{path} is larger than {MAX_FILE} bytes: no file of a log")
+                raise TooLarge(f"{path} is larger than {MAX_FILE} bytes: no file of a log")
             return file.read_bytes()
         except OSError as error:
             raise MachineError(f"{path} cannot be read: {error.strerror}") from error
@@ -74,7 +78,7 @@ class Web:
         except OSError as error:
             raise MachineError(f"{self._url}{path} cannot be read: {error}") from error
         if len(data) > MAX_FILE:
-            raise MachineError(f"{self._url}{path} is larger than {MAX_FILE} bytes: no file of a log")
+            raise TooLarge(f"{self._url}{path} is larger than {MAX_FILE} bytes: no file of a log")
         return data
 
     def paths(self) -> Iterator[str]:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from memcon.tlog.note import Note
 
 
+MAX_LOOSE = 16 << 20
+"""Bytes of a day's loose cosignatures: a late one of ML-DSA-44 has 3.4 kB, readers take 32 MiB."""
+
+
 class Archive:
     """The notes, cosignatures, certificates and conflicts of one log's directory; one writer each."""
 
@@ -62,10 +66,16 @@ class Archive:
         return True
 
     def add_cosignatures(self, note: Note, time: int) -> None:
-        """Keep cosignatures that stand in no archived note; not synced: others have them too."""
+        """Keep cosignatures that stand in no archived note, up to `MAX_LOOSE` bytes a day.
+
+        Not synced: others have them too.
+        """
         path = self.root / evidence.cosignature_path(time)
+        record = evidence.encode_cosignatures(note)
+        if path.exists() and path.stat().st_size + len(record) > MAX_LOOSE:
+            return
         durable.make_dirs(path.parent, PUBLIC_DIR)
-        durable.append(path, evidence.encode_cosignatures(note), mode=PUBLIC)
+        durable.append(path, record, mode=PUBLIC)
 
     def certificates(self) -> Iterator[Entry]:
         """The certificates there are, oldest first."""
