@@ -6,6 +6,7 @@ All times are integers in nanoseconds.
 
 from __future__ import annotations
 
+import bisect
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -64,3 +65,23 @@ def utc(wall_ns: int, *, digits: int = 0) -> str:
     text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{rest:09d}"[: digits + 1] if digits else ""
     return f"{text}{fraction}Z"
+
+
+BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Durations:
+    """How long something took, counted by upper bounds: what a histogram of Prometheus is made of."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self._total_ns = 0
+
+    def add(self, ns: int) -> None:
+        """One more, which took `ns`; a negative one (a clock was stepped) counts as none at all."""
+        self._counts[bisect.bisect_left(BOUNDS_S, max(ns, 0) / NS)] += 1
+        self._total_ns += max(ns, 0)
+
+    def to_json(self) -> dict[str, object]:
+        """`counts` up to each of BOUNDS_S and beyond the last, not added up; `total_s` in seconds."""
+        return {"counts": list(self._counts), "total_s": self._total_ns / NS}

@@ -11,7 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 600
-IMPORTS = {"argon2-cffi": "argon2", "python-multipart": "python_multipart"}
+IMPORTS = {
+    "prometheus-client": "prometheus_client",
+    "argon2-cffi": "argon2",
+    "python-multipart": "python_multipart",
+}
 
 
 def tracked() -> list[Path]:

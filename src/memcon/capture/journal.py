@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from memcon.capture.facts import stamp
 from memcon.capture.journal_file import JournalFile
 from memcon.capture.journal_places import Places
-from memcon.clock import NS
+from memcon.clock import NS, Durations
 from memcon.errors import MachineError
 from memcon.record import journal as frames
 from memcon.store.durable import make_dirs, write_file
@@ -87,6 +87,8 @@ class JournalWriter:
         self._retry_at = 0
         self._open_at = 0
         self._synced_at = clock.monotonic_ns()
+        self.syncs = Durations()
+        """How long the disk took to make safe what was written."""
         self._places = Places(home, clock)
         self._file: JournalFile | None = None
         self._leave = False  # the present file's folder has refused, and there is another
@@ -286,6 +288,7 @@ class JournalWriter:
         if not chain:
             return
         at = chain[0]
+        began = self._clock.monotonic_ns()
         try:
             for at in chain:
                 at.sync()
@@ -294,6 +297,7 @@ class JournalWriter:
                 if at is self._file or at in self._behind:
                     self._refused(error, at.folder)
             return
+        self.syncs.add(self._clock.monotonic_ns() - began)
         with self._lock:
             # Files given up meanwhile took their frames back: this sync says nothing of them.
             if chain[-1] is self._file or chain[-1] in self._behind:

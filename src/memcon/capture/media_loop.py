@@ -121,6 +121,7 @@ class MediaLoop(threading.Thread):
         self._holds_lock = threading.Lock()
         self._next_hold = 0
         self.packets = 0
+        self.octets = 0
         self.lost = 0  # packets read and not kept, for want of room in the journal
         self.sweep_ns = 0  # how long the last turn took, journal included
         self.ended = threading.Event()  # set early means: the thread died, the process must too
@@ -212,6 +213,7 @@ class MediaLoop(threading.Thread):
         count = len(sweep.stream)
         if count:
             self.packets += count
+            self.octets += len(sweep.data)
             starts = np.flatnonzero(np.diff(sweep.stream, prepend=~sweep.stream[:1]))
             lengths = np.diff(starts, append=count).tolist()
             for handle, length in zip(sweep.stream[starts].tolist(), lengths, strict=True):

@@ -280,6 +280,7 @@ class Capture:
             "defects": self._sip.defects,
             "streams": len(self._receiver),
             "packets": self._media.packets,
+            "octets": self._media.octets,
             "last_sweep_s": self._media.sweep_ns / NS,
             "losses": {
                 "kernel_drops": self._media.drops,
@@ -291,6 +292,7 @@ class Capture:
             "journal_waiting": self._journal.waiting,
             "journal_full": self._journal.full,
             "journal_lag_s": self._journal.lag_ns / NS,
+            "journal_syncs": self._journal.syncs.to_json(),
             "trouble": None if trouble is None else str(trouble),
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,31 +9,22 @@ import click
 
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock, utc
+from memcon.console.health import alarms, read_words
 from memcon.service.supervisor import roles_of
-from memcon.store.durable import read_if_there
 from memcon.store.tiles import LogStore
 
 if TYPE_CHECKING:
     from memcon.store.paths import Home
 
-STALE_NS = 10 * NS
-
 
 def read_status(home: Home, now: int) -> dict[str, Any]:
-    """What each process last said, and the log's size; `running` asks for word within 10 s or a beat."""
+    """What each process last said, and the log's size."""
     config = load_config(home)
-    stale = max(STALE_NS, 2 * config.period * NS)
-    processes: dict[str, Any] = {}
-    roles = roles_of(config)
-    for role in roles:
-        said = read_if_there(home.status(role))
-        value = json.loads(said) if said else {}
-        running = bool(value) and now - int(value.get("wall", 0)) < stale
-        processes[role] = {"running": running, **value}
+    processes = read_words(home, roles_of(config), config.period * NS, now)
     return {
         "alarms": alarms(processes),
         "origin": config.origin,
-        "recording": all(processes[role]["running"] for role in roles) and bool(config.sip_listen),
+        "recording": all(said["running"] for said in processes.values()) and bool(config.sip_listen),
         "log_size": LogStore(home.log).checkpoint().size,
         "processes": processes,
     }
@@ -54,21 +44,6 @@ def witness_lines(said: dict[str, Any]) -> list[str]:
         problem = f"; {one['problem']}" if one["problem"] else ""
         lines.append(f"  {', '.join(one['names'])}: {saw}{problem}")
     return lines
-
-
-def alarms(said: dict[str, Any]) -> list[str]:
-    """What somebody has to do something about, a sentence each."""
-    found = [f"{role}: {said[role]['trouble']}" for role in ("capture", "seal") if said[role].get("trouble")]
-    found += [f"office: {text}" for text in said["office"].get("troubles", [])]
-    if said["capture"].get("journal_full"):
-        found.append("capture: the journal takes no more audio: what is lost of it is counted and declared")
-    locked = said["seal"].get("locked", [])
-    if locked:
-        names = ", ".join(str(number) for number in locked[:10])
-        found.append(
-            f"seal: {len(locked)} calls wait for a custodian since a reboot ({names}): memcon unlock"
-        )
-    return found
 
 
 @click.command("status")

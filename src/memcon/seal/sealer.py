@@ -41,6 +41,7 @@ from memcon.seal import controls, slots_file
 from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER, close_segments
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
+from memcon.seal.figures import Figures
 from memcon.seal.freshness import Freshness
 from memcon.seal.held import Held, unlock_here
 from memcon.seal.instance import FAR_NS, Instance
@@ -115,6 +116,7 @@ class Sealer:
         self._due: list[tuple[int, int]] = []
         store = self._sequencer.store
         self.switch = Switchboard(home, self._sequencer.origin, self._keys.structure, store.add_statement)
+        self._figures = Figures()
         self.timings: list[int] = []
         """Monotonic ns from beat made to checkpoint published, of the latest beats."""
 
@@ -477,6 +479,7 @@ class Sealer:
         self.feed.notes(notes)
         self.feed.beat(published.beat, published.made, published.published, self._desk.open.values())
         self.timings = [*self.timings[-999:], published.elapsed]
+        self._figures.beat(published.published - (slot + 1) * period, published.elapsed)
         for opened in here:
             salt, path = published.tree.salt(opened.lane), published.tree.path(opened.lane)
             opened.place_leaf(leaves[opened.lane], index, slot, salt, path)
@@ -502,6 +505,7 @@ class Sealer:
         """After the checkpoint stands: work files, and the calls that are over."""
         for opened in here:
             if opened.complete:
+                self._figures.ended(opened)
                 ending = opened.ending
                 if ending is not None:
                     self.feed.tell(
@@ -564,6 +568,7 @@ class Sealer:
             "locked": list(self.held_calls),
             "next_call": self._desk.next_call,
             "next_note": self._notes.next,
+            "figures": self._figures.to_json(self._desk.open.values()),
             "publish_ns": self.timings[-1] if self.timings else None,
             "findings": [{"where": f.where, "text": f.text} for f in self.findings[-20:]],
         }

@@ -69,6 +69,7 @@ class Config:
     witness_policy: Path | None = None
     console_url: str | None = None
     console_names: tuple[str, ...] = ()
+    metrics_listen: tuple[str, int] | None = None
     overseers: tuple[Path, ...] = ()
     structure_slots: int = 360
 
@@ -215,6 +216,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
     Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
+    Setting("metrics", "listen",
+            '"ADDRESS:PORT", where /metrics and /healthz are served without a login', None, _console),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
     Setting("console", "url", '"https://NAME", as people reach the console, through a proxy or not',
             None, _url),
@@ -312,6 +315,7 @@ def parse(text: str, home: Path) -> Config:
         None if policy is None else home / policy,
         console_url=got["console"]["url"],
         console_names=got["console"]["names"],
+        metrics_listen=got["metrics"]["listen"],
         overseers=tuple(home / path for path in got["structure"]["overseers"]),
         structure_slots=got["structure"]["slots"],
     )

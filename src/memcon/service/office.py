@@ -29,6 +29,7 @@ from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
+from memcon.service.metrics import Metrics, serve_metrics
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
 from memcon.store.durable import machine_errors, read_bytes, write_file
@@ -221,8 +222,10 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     ]
     for thread in threads:
         thread.start()
+    metrics = Metrics(home, config, clock)
     try:
-        server.run()
+        with serve_metrics(metrics, config.metrics_listen):
+            server.run()
     except SystemExit as error:  # uvicorn says why on standard error and exits, when a port is taken
         raise UsageError(
             f"the console cannot listen on {config.console_host}:{config.console_port}",
