@@ -221,6 +221,65 @@ def starved(root: Path) -> Shown:
     return _ask(stage, last + 1, last + 5)
 
 
+def tail_cut_after(root: Path) -> Shown:
+    stage = Stage(root / "recorder")
+    stage.begin(5)
+    shutil.copytree(stage.home.log / "tile", root / "tile")
+    shutil.copy(stage.home.log / "checkpoint", root / "checkpoint")
+    stage.beat(6)  # a quorum has seen it: now it goes, and its note stays with the mirrors
+    shutil.rmtree(stage.home.log / "tile")
+    shutil.move(root / "tile", stage.home.log / "tile")
+    shutil.move(root / "checkpoint", stage.home.log / "checkpoint")
+    stage.wait_until(20)
+    return _ask(stage, 6, 6)
+
+
+def site_down(root: Path) -> Shown:
+    stage = Stage(root / "recorder")
+    last = stage.begin(5)
+    stage.wait_until(last + 20)
+    stage.submit()  # anybody can, with the checkpoint that a mirror has
+    shutil.move(stage.home.log, root / "mirror")
+    return _ask(stage, last + 1, last + 10, root / "mirror")
+
+
+def slow(root: Path) -> Shown:
+    stage = Stage(root)
+    last = stage.begin(5)
+    for slot in range(last + 1, last + 6):
+        stage.wait_until(slot + 1)
+        stage.leaf(slot)
+    stage.wait_until(last + 20)
+    stage.submit()
+    return _ask(stage, last + 1, last + 5)
+
+
+def lying(root: Path) -> Shown:
+    stage = Stage(root)
+    last = stage.begin(5)
+    then = stage.clock.wall_ns()
+    stage.wait_until(last + 20)
+    stage.submit(("press", "university"))
+    for slot in range(last + 1, last + 6):
+        stage.leaf(slot)
+    stage.roll_back("court", then)
+    stage.submit()
+    return _ask(stage, last + 1, last + 5)
+
+
+def rolled_back(root: Path) -> Shown:
+    stage = Stage(root / "one")
+    last = stage.begin(5)
+    other = Stage(root / "two", like=stage)
+    for slot in range(1, last + 1):
+        other.leaf(slot, State.DEGRADED)
+    other.roll_back("university", stage.clock.wall_ns())
+    other.submit()
+    shutil.copytree(stage.home.log / "note", other.home.log / "note")  # what mirrors have kept
+    stage.wait_until(last + 10)
+    return _ask(other, 1, last)
+
+
 ATTACKS: dict[str, Attack] = {
     "ahead": Attack(
         "beats are made ahead of time, shown at once, and the recorder switched off", "early", ahead
@@ -243,11 +302,18 @@ ATTACKS: dict[str, Attack] = {
         "two histories are shown to two halves of the witnesses", "unknown", two_histories
     ),
     "tail-cut": Attack("a beat is made, not shown, and removed again", "silent", tail_cut_before),
+    "tail-cut-cosigned": Attack("a beat that a quorum has seen is removed again", "withheld", tail_cut_after),
     "begun-anew": Attack(
         "the log is thrown away and begun anew under its name", "unknown", begun_anew, "log-fork"
     ),
     "shadow-log": Attack("a second log under another name is shown instead", REFUSED, shadow_log),
+    "site-down": Attack("the log's site is taken down, and the recorder with it", "silent", site_down),
     "starved": Attack("the checkpoints are kept from all witnesses but one", "late", starved),
+    "slow": Attack("the beats are made in time and shown when it is too late", "late", slow),
+    "lying": Attack("one witness dates back-filled beats as if it had seen them in time", "late", lying),
+    "rolled-back": Attack(
+        "one witness is put back from a copy and cosigns a second history", "unknown", rolled_back, "log-fork"
+    ),
 }
 """By name, in the order of THREAT-MODEL. Answers of `attest.Answer`, or `refused`: no answer at all."""
 

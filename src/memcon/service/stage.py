@@ -72,6 +72,11 @@ class Stage:
             for name in NAMES
         }
 
+    def roll_back(self, name: str, wall_ns: int) -> None:
+        """A witness forgets what it has seen, and from now on it is always the same time to it."""
+        cosigner = Cosigner(f"{name}.example", sha256(name.encode()))
+        self.witnesses[name] = Witness(cosigner, self.sign.vkeys, ManualClock(wall_ns))
+
     # ------------------------------------------------------------------ time
 
     def now(self) -> float:
