@@ -6,14 +6,16 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
-from tests.running import copy, new_home, recorded, wait
+from tests.running import copy, new_home, quiet_port, recorded, wait
 
 from memcon.cli.common import call_number, clock_text, default_home
 from memcon.cli.main import COMMANDS, main
@@ -223,16 +225,28 @@ def test_names_and_lengths() -> None:
 
 
 def test_serve_records_until_told_to_stop(tmp_path: Path) -> None:
-    new_home(tmp_path / "h")
+    port = quiet_port()
+    new_home(tmp_path / "h", f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
     environment = os.environ | {"MEMCON_RUN": str(tmp_path / "run")}
     out = tmp_path / "out"
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    manager.settimeout(60)
+    told = environment | {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000000"}
     with out.open("w") as output:
         process = subprocess.Popen(
             [MEMCON, "serve", "--home", str(tmp_path / "h"), "--reason", "enough"],
-            stdout=output, stderr=subprocess.STDOUT, env=environment, text=True,
+            stdout=output, stderr=subprocess.STDOUT, env=told, text=True,
         )  # fmt: skip
     try:
         wait(lambda: "Recording." in out.read_text())
+        assert [manager.recv(100).partition(b"\n")[0] for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+        wait(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").json()["status"] == "ok")
+        figures = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert 'memcon_up{process="capture"} 1.0' in figures
+        wait(
+            lambda: "memcon_beat_lateness_seconds_count" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        )
         status = subprocess.run(
             [MEMCON, "status", "--json", "--home", str(tmp_path / "h")],
             capture_output=True, env=environment, check=False, text=True,
@@ -246,6 +260,8 @@ def test_serve_records_until_told_to_stop(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+    with manager:
+        assert manager.recv(100).startswith(b"STOPPING=1")
     assert "Stopped: the last beat says" in out.read_text()
 
 

@@ -11,6 +11,7 @@ from memcon import __version__
 COMMANDS = {
     "init": "Make a recorder: keys, custodian, configuration, the first leaf of its log",
     "serve": "Record, seal, keep and show until stopped",
+    "systemd": "Print the systemd unit of this recorder",
     "demo": "Place a real call and watch it being recorded, sealed, checked and played",
     "calls": "List the calls",
     "show": "Show one call",

@@ -14,6 +14,7 @@ from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
 from memcon.seal.held import unlock_here
 from memcon.service.supervisor import Supervisor, only_one
+from memcon.service.systemd import Manager
 from memcon.service.witnessing import read_policy
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def command(home: Home, reason: str) -> None:
         read_policy(config.witness_policy, home, config)
     console = out()
     clock = SystemClock()
+    manager = Manager(clock)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -52,9 +54,13 @@ def command(home: Home, reason: str) -> None:
                 console.print(f"Policy   {config.witness_policy}", markup=False)
             console.print("Recording. Ctrl-C stops it, in your name, on the record.")
             sys.stdout.flush()
+            manager.ready()
             while not stop.wait(LOOK_SECONDS):
                 supervisor.watch()
+                if supervisor.at_work():
+                    manager.alive()
         finally:
+            manager.stopping()
             clean = supervisor.stop(reason)
     console.print(
         "Stopped: the last beat says who stopped it." if clean else "Stopped, not cleanly: see above."

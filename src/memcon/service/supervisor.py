@@ -201,6 +201,10 @@ class Supervisor:
                 self._replace(child)
         self._keep_spare(now)
 
+    def at_work(self) -> bool:
+        """Whether every worker lives: none waits to be started again."""
+        return all(c.due is None and c.process.poll() is None for c in self._children.values())
+
     def _ended(self, child: Child, now: int) -> bool:
         """Whether a worker has ended, if need be by us; then it is settled when it starts again."""
         hangs = child.watchdog.hangs(child.channel.heard)
