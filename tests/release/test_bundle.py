@@ -9,7 +9,7 @@ from tests.release.synthetic import ORIGIN, PARTIES, STRUCTURE, Call, Recorder, 
 
 from memcon.clock import ManualClock
 from memcon.errors import FormatError, UsageError
-from memcon.record.bundle import ORDER, read_manifest, read_zip
+from memcon.record.bundle import OPTIONAL, ORDER, read_manifest, read_zip
 from memcon.record.opened import read_openings
 from memcon.record.segment import wire_entry
 from memcon.release.bundle import ConfigPart, config_parts, make_bundle, policy_text
@@ -71,7 +71,7 @@ def test_a_whole_bundle_verifies_without_a_finding(tmp_path: Path) -> None:
     assert report.exit_code == 0
     assert "12 of 12 seconds match" in report.headline
     files = read_zip(data)
-    assert set(ORDER) <= set(files)
+    assert set(ORDER) - OPTIONAL <= set(files)
     assert sum(name.startswith("statement/") for name in files) == 1
     origin, number, listed = read_manifest(bytes(files["manifest.json"]))
     assert (origin, number) == (ORIGIN, 1)

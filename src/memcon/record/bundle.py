@@ -30,7 +30,9 @@ ORDER = (
     "streams.mcb",
     "openings.mcb",
     "config.mcb",
+    "notes.mcb",
 )
+OPTIONAL = frozenset({"notes.mcb"})
 STATEMENT_PREFIX = "statement/"
 _STATEMENT = re.compile(r"statement/[0-9a-f]{64}")
 _LOCAL = struct.Struct("<4s5H3I2H")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError, UsageError
-from memcon.record import canonical, hashing
+from memcon.record import canonical, dating, hashing
 from memcon.record.beat import decode as decode_beat
 from memcon.record.bundle import STATEMENT_PREFIX, write_bundle
 from memcon.record.call import (
@@ -37,6 +37,7 @@ from memcon.record.opened import (
     read_beats,
 )
 from memcon.record.segment import block_commitment, decode_event, opening_commitment, stream_hash
+from memcon.release.dating import dating_notes
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.note import Note
 
@@ -115,6 +116,9 @@ def make_bundle(
         "config.mcb": _config(config, beats),
         **_statements(beats, fetch),
     }
+    notes = dating_notes(beats, Checkpoint.parse(Note.parse(note).text).size, fetch)
+    if notes:
+        files[dating.NAME] = dating.encode_notes(Checkpoint.parse(Note.parse(note).text).size, notes)
     return write_bundle(origin, call.number, files)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
+from memcon.record import dating
 from memcon.record.bundle import STATEMENT_PREFIX
 from memcon.record.call import CAUSES
 from memcon.record.segment import KIND_RTP
 from memcon.tlog.policy import Policy
 from memcon.verify import audio, container, openings
 from memcon.verify.calls import Call, read_beats, read_leaves
+from memcon.verify.dating import date_seconds
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
 from memcon.verify.seconds import MATCH, check_media, report_states, seal_states
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from memcon.record.statement import Genesis
     from memcon.verify.calls import ProvenBeats
     from memcon.verify.container import Buffer, Contents
     from memcon.verify.keys import SignedCheckpoint
@@ -56,10 +59,20 @@ def verify_bundle(
     if signed is not None and contents.origin not in (None, signed.checkpoint.origin):
         text = f"names the log {contents.origin!r}, the checkpoint {signed.checkpoint.origin!r}"
         report.add("manifest-facts", "manifest.json", text)
-    beats, stated = _check_log(report, contents, signed, trusted)
+    beats, genesis = _check_log(report, contents, signed, trusted)
+    stated = None if genesis is None else genesis.keys
     size = None if signed is None else signed.checkpoint.size
     call = read_leaves(report, contents.get("leaves.mcl"), beats, contents.call, size)
     _check_contents(report, contents, call, stated, audio_to, progress)
+    notes = contents.get(dating.NAME)
+    date_seconds(
+        report,
+        None if notes is None else bytes(notes),
+        beats,
+        genesis,
+        None if signed is None else signed.checkpoint,
+        trusted.policy,
+    )
     _say_not_checked(report)
     report.headline = headline(report, call)
     return report
@@ -67,7 +80,7 @@ def verify_bundle(
 
 def _check_log(
     report: Report, contents: Contents, signed: SignedCheckpoint | None, trusted: Trust
-) -> tuple[ProvenBeats, Sequence[str] | None]:
+) -> tuple[ProvenBeats, Genesis | None]:
     raw = contents.get("beats.mcb")
     checkpoint = None if signed is None else signed.checkpoint
     beats = read_beats(report, None if raw is None else bytes(raw), checkpoint)
@@ -86,7 +99,7 @@ def _check_log(
     if signed is not None and stated is not None:
         check_stated(report, signed, stated, trusted)
     _check_policy(report, fetch("policy"), stated)
-    return beats, stated
+    return beats, genesis
 
 
 def _check_policy(report: Report, data: bytes | None, stated: Sequence[str] | None) -> None:

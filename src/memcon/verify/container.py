@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 from memcon.errors import FormatError
-from memcon.record.bundle import MANIFEST, ORDER, read_manifest
+from memcon.record.bundle import MANIFEST, OPTIONAL, ORDER, read_manifest
 
 if TYPE_CHECKING:
     from memcon.verify.findings import Report
@@ -145,7 +145,7 @@ def _check_names(report: Report, entries: list[Entry]) -> dict[str, Entry]:
             found[entry.name] = entry
     if list(found) != sorted(found, key=lambda name: (_RANK.get(name, len(_RANK)), name)):
         report.add("container-form", "entries", "are out of order")
-    for name in ORDER:
+    for name in (name for name in ORDER if name not in OPTIONAL):
         if name not in found:
             report.add("container-entry", name, "is missing")
     return found

@@ -103,10 +103,17 @@ def _value(value: object) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[:64]}… ({len(text):,} characters; --json shows them)"
 
 
+def _window(s: dict[str, Any]) -> str:
+    before, after = s.get("not_before"), s.get("not_after")
+    parts = [f"not before {before}"] if before else []
+    parts += [f"a quorum had seen it by {after}"] if after else []
+    return f"; sealed {', '.join(parts)}" if parts else ""
+
+
 def _spans(seconds: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         f"{span(s['first'], s['last'])} by beat {s['beat']}, slot from {s['slot_start']} to {s['slot_end']} "
-        f"({s['clock']}): {s['state']}"
+        f"({s['clock']}): {s['state']}{_window(s)}"
         for s in seconds[:MAX_SPANS]
     ]
     if len(seconds) > MAX_SPANS:
