@@ -3,7 +3,7 @@
     python bench/capture.py --calls 500 --seconds 60
 
 Makes a recorder in a temporary home and serves it (`memcon init`, `memcon serve`), calls it with
-`memcon.client.load` over loopback, and hears the same traffic with `tcpdump -w`, the peer: it writes
+`memcon load` over loopback, and hears the same traffic with `tcpdump -w`, the peer: it writes
 the packets to a file and does nothing else (no sync, no hash, no encryption, no signalling, no vault).
 When every call is in the vault, each is opened with the custodian's key:
 
@@ -39,6 +39,7 @@ from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.record.call import decode as decode_leaf
 from memcon.service.archive import Archive
+from memcon.service.chaos import MAIN
 from memcon.service.config import load as load_config
 from memcon.store.paths import Home
 
@@ -245,9 +246,9 @@ def beats(serving: Serving, since: int, until: int) -> tuple[list[float], int]:
 
 
 def run_load(options: argparse.Namespace, port: int) -> dict[str, Any]:
-    order = [sys.executable, "-m", "memcon.client.load", "--json"]
-    order += ["--target", f"{options.transport}://127.0.0.1:{port}", "--calls", str(options.calls)]
-    order += ["--seconds", str(options.seconds), "--ramp", str(options.ramp)]
+    order = [sys.executable, "-c", MAIN, "load", "--json"]
+    order += ["--to", f"{options.transport}://127.0.0.1:{port}", "--calls", str(options.calls)]
+    order += ["--seconds", str(options.seconds), "--rate", str(options.ramp)]
     done = subprocess.run(order, capture_output=True, text=True, check=False)
     if not done.stdout:
         raise SystemExit(done.stderr)

@@ -55,6 +55,13 @@ def quiet_port() -> int:
             return port
 
 
+def closed_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
 def new_home(root: Path, extra: str = "") -> Config:
     """A recorder on free ports of loopback, one beat a second; `extra` ends its memcon.toml."""
     first = 20_000 + 400 * (free_port(socket.SOCK_DGRAM) % 90)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memcon.client import load
 from memcon.client.load import LoadPlan, LoadReport, run_load
 from memcon.errors import UsageError
 from memcon.wire import events as ev
@@ -106,22 +104,3 @@ def test_no_answer_and_no_answer_to_bye_are_told_apart(uas: Uas, serve: Serve) -
 def test_plans_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         asyncio.run(run_load(LoadPlan("udp://127.0.0.1:5060", **options)))
-
-
-def closed_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def test_the_command_says_what_was_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    assert load.main(["--target", f"tcp://127.0.0.1:{closed_port()}"]) == 2
-    assert "memcon serve" in capsys.readouterr().err
-    arguments = ["--target", f"udp://127.0.0.1:{closed_port()}", "--calls", "2", "--seconds", "0.1"]
-    assert load.main(arguments) == 1
-    assert "0 of 2 calls taken" in capsys.readouterr().out
-    assert load.main([*arguments, "--json"]) == 1
-    got = json.loads(capsys.readouterr().out)
-    assert [c["status"] for c in got["calls"]] == [408, 408]
-    assert got["answer_ms"] == {"median": None, "p99": None, "max": None}

@@ -1,20 +1,17 @@
 """Many recorded calls at once, to see what a recorder bears: real SIP for each, paced RTP for all.
 
-    python -m memcon.client.load --target udp://127.0.0.1:5060 --calls 500 --seconds 60 --json
+    memcon load --to udp://127.0.0.1:5060 --calls 500 --seconds 60 --json
 
 Every call is counted stream by stream, so that a recorder's account can be set beside what was sent.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import json
 import resource
 import secrets
 import statistics
-import sys
 import threading
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +24,7 @@ from memcon.client.media import Faults
 from memcon.client.media_thread import MediaThread, Play
 from memcon.client.voice import demo_voices
 from memcon.clock import NS, SystemClock
-from memcon.errors import MemconError, UsageError
+from memcon.errors import UsageError
 from memcon.wire.codec import STATIC
 from memcon.wire.src_client import Answered, ClientConfig, Party, RecordingClient, Refused
 
@@ -109,6 +106,11 @@ class LoadReport:
     def answered(self) -> int:
         """Calls that were taken."""
         return sum(call.status == 200 for call in self.calls)
+
+    @property
+    def good(self) -> bool:
+        """Whether every call was taken and ended."""
+        return all(call.status == 200 and call.bye in (0, 200) for call in self.calls)
 
     def summary(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -282,7 +284,8 @@ def _streams(answer: Answered, played: Sequence[Played]) -> tuple[StreamSent, ..
     return tuple(StreamSent(labels[one.remote], one.remote[1], one.ssrc, one.sent) for one in played)
 
 
-def _words(report: LoadReport) -> str:
+def words(report: LoadReport) -> str:
+    """The report in three lines."""
     plan, delays = report.plan, report.summary()["answer_ms"]
     each = report.cpu / max(1, report.sent) * 1e6
     lines = [
@@ -293,35 +296,3 @@ def _words(report: LoadReport) -> str:
         f"{report.late_ticks} batches late; {each:.2f} us CPU a packet sent",
     ]
     return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 when every call was taken and ended, 1 when not, 2 for a plan that cannot be."""
-    parser = argparse.ArgumentParser(prog="memcon.client.load", description="Many recorded calls at once")
-    default = LoadPlan("")
-    parser.add_argument("--target", required=True, help="udp://HOST:PORT or tcp://HOST:PORT")
-    parser.add_argument("--calls", type=int, default=default.calls)
-    parser.add_argument("--seconds", type=float, default=default.seconds, help="length of each call")
-    parser.add_argument("--ramp", type=float, default=default.ramp, help="calls begun a second")
-    parser.add_argument("--streams", type=int, default=default.streams, help="streams a call")
-    parser.add_argument("--lose", type=float, default=0.0, help="probability that a packet is left out")
-    parser.add_argument("--repeat", type=float, default=0.0, help="probability that it is sent twice")
-    parser.add_argument("--reorder", type=float, default=0.0, help="probability that it leaves 20 ms late")
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--sockets", type=int, default=default.sockets, help="media sockets to send from")
-    parser.add_argument("--connections", type=int, default=default.connections, help="SIP sockets")
-    parser.add_argument("--answer-seconds", type=float, default=default.answer_seconds)
-    parser.add_argument("--json", action="store_true", help="everything, call by call, as JSON")
-    options = vars(parser.parse_args(arguments))
-    as_json = options.pop("json")
-    try:
-        report = asyncio.run(run_load(LoadPlan(**options)))
-    except MemconError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    sys.stdout.write((json.dumps(report.summary()) if as_json else _words(report)) + "\n")
-    return 0 if all(call.status == 200 and call.bye in (0, 200) for call in report.calls) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
