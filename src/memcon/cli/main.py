@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "Say afterwards why the recorder was silent",
     "attack": "Play an operator's attack on a throw-away log, and show what anybody sees",
     "was-it-on": "Say whether a recorder was attested at a time, and by what evidence",
+    "page": "Write the public page of a log: was it on, who saw it, how to check",
     "rebuild": "Make the catalogue again from vault and log",
     "status": "Say what the recorder is doing",
     "silence": "Prove that a log was silent, and check such a proof",

@@ -69,44 +69,49 @@ def pulse_of(status: RecorderStatus, now_ns: int) -> Pulse:
     )
 
 
+def environment(**more: object) -> jinja2.Environment:
+    """The templates with the filters and words that all pages share."""
+    root = resources.files("memcon.console") / "templates"
+    env = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (root / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(
+        day=words.day,
+        weekday=words.weekday,
+        short_day=words.short_day,
+        clock=words.clock_time,
+        iso=words.iso,
+        number=words.number,
+        length=words.length,
+        at=words.at,
+        lateness=words.lateness,
+        octets=words.size,
+        grouped=words.grouped,
+        full_stop=words.sentence,
+    )
+    env.globals.update(
+        state_words=STATE_WORDS,
+        between=words.between,
+        count=words.count,
+        listed=words.listed,
+        register_strip=strip.register_strip,
+        NS=NS,
+        **more,
+    )
+    return env
+
+
 class Pages:
     """Renders templates with what all of them share."""
 
     def __init__(self, deps: ConsoleDeps, sessions: Sessions) -> None:
         self.deps = deps
         self.sessions = sessions
-        root = resources.files("memcon.console") / "templates"
-        self._env = jinja2.Environment(
-            loader=jinja2.FunctionLoader(lambda name: (root / name).read_text(encoding="utf-8")),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._env.filters.update(
-            day=words.day,
-            weekday=words.weekday,
-            short_day=words.short_day,
-            clock=words.clock_time,
-            iso=words.iso,
-            number=words.number,
-            length=words.length,
-            at=words.at,
-            lateness=words.lateness,
-            octets=words.size,
-            grouped=words.grouped,
-            full_stop=words.sentence,
-        )
-        self._env.globals.update(
-            state_words=STATE_WORDS,
-            between=words.between,
-            count=words.count,
-            listed=words.listed,
-            register_strip=strip.register_strip,
-            NS=NS,
-            version=deps.version,
-            office=deps.office,
-        )
+        self._env = environment(office=deps.office, version=deps.version)
 
     def warm(self) -> None:
         """Compile every template now: the first reader after a start does not wait for it."""

@@ -116,12 +116,12 @@ def beats_strip(
     for i, state in enumerate(states):
         x = i * CELL
         if state == "recording":
-            ticks.append(_bar(x, 0, height))
+            ticks.append(bar(x, 0, height))
         elif state == "degraded":
-            ticks.append(_bar(x, height // 2, height - height // 2))
+            ticks.append(bar(x, height // 2, height - height // 2))
         elif state == "partly off":
             stub = height // 4
-            ticks.append(_bar(x, 0, stub) + _bar(x, height - stub, stub))
+            ticks.append(bar(x, 0, stub) + bar(x, height - stub, stub))
             parts.append(f'<path class="hatchline" d="M{x} {height // 2 + 2}l2 -3"/>')
     flags: list[str] = []
     for start, end, state in runs(states):
@@ -142,7 +142,7 @@ def beats_strip(
     return svg(width, height + (10 if flags else 1), "".join(parts), text, css)
 
 
-def _bar(x: int, y: int, height: int) -> str:
+def bar(x: int, y: int, height: int) -> str:
     return f"M{x} {y}h{TICK}v{height}h-{TICK}z"
 
 
@@ -192,11 +192,11 @@ def _part(x: int, group: bytes, height: int) -> str:
     if lost and not any(code in group for code in (HEARD, HELD, EDGE, DAMAGED)):
         return ""
     if lost:
-        return _bar(x, 0, 4) + _bar(x, height - 4, 4)
+        return bar(x, 0, 4) + bar(x, height - 4, 4)
     code = worst(group)
     if code == DAMAGED:
-        return _bar(x, 0, height // 2)
-    return _bar(x, height - 4, 4) if code in (HELD, EDGE) else _bar(x, 0, height)
+        return bar(x, 0, height // 2)
+    return bar(x, height - 4, 4) if code in (HELD, EDGE) else bar(x, 0, height)
 
 
 def _register_words(seal: bytes, state: CallState) -> str:
