@@ -11,9 +11,11 @@ from tests.running import copy
 from tests.verify.witnesses import cosigned, policy_text
 
 from memcon.cli.main import main
+from memcon.clock import NS
 from memcon.record import beat as beats
 from memcon.seal.keys import load_keys
 from memcon.store.tiles import LogStore
+from memcon.verify.words import utc
 from memcon.witness.archive import Archive
 
 if TYPE_CHECKING:
@@ -42,7 +44,16 @@ def test_by_the_operators_clock_only_and_then_by_witnesses(tmp_path: Path) -> No
     told = json.loads(show(home.root, "--json"))["windows"]
     assert all(one["not_after"] and one["not_before"] is None for one in told)
     assert {one["answer"] for one in told} <= {"early", "late"}
-    shutil.rmtree(home.root)
+    bundle = tmp_path / "call.zip"
+    wanted = ["export", "1", "--format", "bundle", "--to", str(bundle), "--home", str(home.root)]
+    assert CliRunner().invoke(main, wanted).exit_code == 0
+    shutil.rmtree(home.root)  # from here on a stranger with the file and a policy alone
+    policy = tmp_path / "mine.policy"
+    policy.write_bytes(policy_text(vkeys))
+    wanted = ["verify", str(bundle), "--policy", str(policy)]
+    seconds = json.loads(CliRunner().invoke(main, [*wanted, "--json"]).output)["seconds"]
+    assert {(span["not_before"], span["not_after"]) for span in seconds} == {(None, utc((time + 1) * NS))}
+    assert "had seen it by" in CliRunner().invoke(main, wanted).output
 
 
 def test_lines_of_windows() -> None:
