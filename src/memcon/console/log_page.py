@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 LOOK_BACK_MS = 366 * 24 * HOUR_MS
 MOST_ROWS = 50
+MOST_RUNS = 2000
+"""Stretches that the box knows: some 100 kB of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def page(read: Read) -> str:
             findings=read.report.findings,
             not_proved=NOT_PROVED,
             size=h.size,
+            data=_data(read, log),
             question=f"{show((read.now - 3600) * 1000)} {show(read.now * 1000)}",
         )
     )
@@ -108,6 +111,35 @@ def _lede(read: Read, known: bytearray, end: int) -> tuple[str, bool]:
     since = max(h.terms.start(first), until - HOUR_MS)
     reply = ask(h, read.policy, Question(since, until), read.now, read.report, answers=known)
     return sentence(reply, UTC), reply.answer > Answer.UNKNOWN
+
+
+def _newest(log: Answers, most: int) -> tuple[int, list[tuple[int, int, int]]]:
+    """The newest stretches that are not attested, and the slot from which they are all of them."""
+    answers = log.answers[: max(0, log.end - log.genesis)]
+    span = 1 << 14
+    while True:
+        start = max(0, len(answers) - span)
+        found = [(first, last, int(a)) for first, last, a in runs(answers[start:], log.genesis + start)]
+        if len(found) > most:
+            return found[-most][0], found[-most:]
+        if not start:
+            return log.genesis, found
+        span *= 8
+
+
+def _data(read: Read, log: Answers) -> dict[str, object]:
+    """What the page's own box answers from: FIRST, LAST, answer, what was said, of each stretch."""
+    since, found = _newest(log, MOST_RUNS)
+    return {
+        "origin": read.history.origin,
+        "period": log.period_ms,
+        "since": since,
+        "end": log.end,
+        "written": read.now * 1000,
+        "words": [WORDS[answer] for answer in Answer],
+        "unknown": int(Answer.UNKNOWN),
+        "runs": [[*run, _said(read.history, run[0], run[1], Answer(run[2]))] for run in found],
+    }
 
 
 def _stretches(read: Read, log: Answers) -> list[Stretch]:

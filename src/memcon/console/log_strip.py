@@ -91,7 +91,7 @@ def scales(log: Answers) -> list[Scale]:
     return [
         _even("Last hour", log, now, 60 * MINUTE, beat, 60, "w60"),
         _even("Last day", log, now, DAY, 5 * MINUTE, 72, "w72"),
-        _even("Last month", log, now, 30 * DAY, 120 * MINUTE, 84, "w84"),
+        _even("Last month", log, now, 30 * DAY, 120 * MINUTE, 84, "week"),
         _year(log, now),
     ]
 
@@ -119,7 +119,7 @@ def _year(log: Answers, now: int) -> Scale:
     for start, end in zip(months, [*months[1:], _next_month(months[-1])], strict=True):
         cells = [log.tick(t, t + DAY) for t in range(start, end, DAY)]
         label = short_day(start * NS_PER_MS).split(" ", 1)[1]
-        cut.append((label, draw(cells, label, "w31", 31)))
+        cut.append((label, draw(cells, label, "month", 31)))
     return Scale("Last year", f"one tick is one day · {log.tally(months[0])}", cut)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from memcon.verify.cosigned import Check
     from memcon.verify.sources import Source
 
-STATIC = ("memcon.css", "console.css", "fonts.css", "theme.js", "icon.svg")
+STATIC = ("memcon.css", "console.css", "fonts.css", "theme.js", "ask.js", "icon.svg")
 NEWEST = 10
 
 

@@ -1,0 +1,84 @@
+"""The public page of a log in a browser: without a server, and its box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.browser.test_accessibility import violations
+
+from memcon.clock import NS
+from memcon.service.log_pages import write_page
+from memcon.service.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+
+class Visit:
+    """A page of five attested slots and a silence, as files."""
+
+    def __init__(self, root: Path) -> None:
+        stage = Stage(root / "recorder")
+        stage.begin(5)
+        stage.wait_until(20)
+        stage.submit()
+        now = stage.clock.wall_ns() // NS
+        self.file = write_page(str(stage.home.log), root / "page", now, stage.policy)
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    return Visit(tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (360, "dark"), (1280, "light")])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    browser: Browser, visit: Visit, width: int, scheme: str
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type] # one of the two
+    page.route("http://page.example/**", lambda route: _serve(route, visit))
+    page.goto("http://page.example/index.html?from=2026-01-01T00:00:10Z&to=2026-01-01T00:02:00Z")
+    page.wait_for_selector("#told:not(:empty)")
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_the_box_answers_and_says_what_it_does_not_know(browser: Browser, visit: Visit) -> None:
+    page = browser.new_page()
+    page.route("http://page.example/**", lambda route: _serve(route, visit))
+    page.goto("http://page.example/index.html")
+    for since, until, told in (
+        (
+            "2026-01-01T00:00:10Z",
+            "2026-01-01T00:01:00Z",
+            "Yes: stage.example/recorder was attested",
+        ),
+        ("2026-01-01T01:00:10+01:00", "2026-01-01T00:02:00", "No: silent in 6 of 11 slots"),
+        ("2026-01-01T00:03:10Z", "", "Nobody can tell from this: unknown in 1 of 1 slot"),
+        ("2025-12-31", "2026-01-01T00:00:20Z", "Nobody can tell from this: unknown in 8,641 of 8,642 slots"),
+        ("yesterday", "", "That is no time"),
+    ):
+        page.fill("#from", since)
+        page.fill("#to", until)
+        page.press("#to", "Enter")
+        page.wait_for_selector(f"#told:has-text('{told}')")
+    page.close()
+
+
+def test_without_scripts_the_table_says_it(browser: Browser, visit: Visit) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(visit.file.as_uri())
+    assert not page.locator("#ask").is_visible()
+    assert page.get_by_role("rowheader", name="Silent").is_visible()
+    context.close()
+
+
+def _serve(route: object, visit: Visit) -> None:
+    request = route.request  # type: ignore[attr-defined] # Playwright's Route
+    name = request.url.partition("page.example/")[2].partition("?")[0]
+    route.fulfill(path=str(visit.file.parent / name))  # type: ignore[attr-defined] # as above
