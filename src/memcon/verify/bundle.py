@@ -54,8 +54,8 @@ def verify_bundle(
     if contents is None:
         report.headline = "This cannot be read as a bundle."
         return report
-    note = contents.get("checkpoint")
-    signed = read_checkpoint(report, None if note is None else bytes(note), trusted)
+    note, notes = contents.get("checkpoint"), contents.get(dating.NAME)
+    signed = read_checkpoint(report, None if note is None else bytes(note), trusted, quorum=notes is None)
     if signed is not None and contents.origin not in (None, signed.checkpoint.origin):
         text = f"names the log {contents.origin!r}, the checkpoint {signed.checkpoint.origin!r}"
         report.add("manifest-facts", "manifest.json", text)
@@ -64,7 +64,6 @@ def verify_bundle(
     size = None if signed is None else signed.checkpoint.size
     call = read_leaves(report, contents.get("leaves.mcl"), beats, contents.call, size)
     _check_contents(report, contents, call, stated, audio_to, progress)
-    notes = contents.get(dating.NAME)
     date_seconds(
         report,
         None if notes is None else bytes(notes),

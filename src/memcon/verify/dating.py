@@ -115,6 +115,10 @@ def _say(report: Report, judged: dict[int, Judged]) -> None:
         if one.note_age is not None and one.quorum is not None:
             span["clock"] = WITNESSED
             dated += 1
+    unseen = sum(span["not_after"] is None for span in report.seconds)
+    if unseen or not report.seconds:
+        text = f"{count(unseen, 'span')} of seconds lie in no tree that a quorum has cosigned"
+        report.add("checkpoint-quorum", dating.NAME, text)
     report.checked.append(
         f"{dated} of {count(len(report.seconds), 'span')} of seconds have a window by your witnesses"
     )
