@@ -141,7 +141,7 @@ def numbers(records: list[Record]) -> list[int]:
 async def said(p: Peer, status: int) -> None:
     """Wait for a response of that status."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while f"SIP/2.0 {status}".encode() not in (data := await loop.sock_recv(p.sock, 65_535)):
             assert data, "the connection was closed"
 

@@ -235,7 +235,7 @@ def listeners() -> Iterator[tuple[Any, Any, socket.socket]]:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
         syslog.bind(("127.0.0.1", 0))
-        syslog.settimeout(10)
+        syslog.settimeout(60)
         yield mail, hook, syslog
     for server in (mail, hook):
         server.shutdown()
