@@ -108,3 +108,11 @@ def test_a_bundle_whose_checkpoint_cannot_be_read() -> None:
     report = check(watched, made, dating.encode_notes(made.size, notes))
     assert "checkpoint-form" in report.counts
     assert all(span["not_after"] is None for span in report.seconds)
+
+
+def test_a_beat_that_is_not_proved_is_not_dated() -> None:
+    watched, made, notes = called()
+    made.beats[1] = replace(made.beats[1], proof=())
+    report = check(watched, made, dating.encode_notes(made.size, notes))
+    assert {"beat-proof", "checkpoint-quorum"} <= set(report.counts)
+    assert [span["not_after"] is None for span in report.seconds][:2] == [True, False]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from memcon.errors import FormatError
 from memcon.record import dating
@@ -16,31 +16,17 @@ from memcon.verify.cosigned import Reader, check_signature
 from memcon.verify.words import count, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from memcon.record.statement import Genesis
     from memcon.tlog.checkpoint import Checkpoint
     from memcon.tlog.policy import Policy
     from memcon.verify.attest import Cosigned, Judged
     from memcon.verify.calls import ProvenBeats
     from memcon.verify.findings import Report
+    from memcon.verify.sources import Source
 
 NS = 1_000_000_000
 UNDATED = "operator's clock only"
 WITNESSED = "witnesses' clocks"
-
-
-class _Nowhere:
-    """A bundle is all there is: nothing is fetched."""
-
-    def fetch(self, path: str) -> bytes | None:
-        """Nothing is there."""
-        del path
-        return None
-
-    def paths(self) -> Iterator[str]:
-        """Nothing is there."""
-        return iter(())
 
 
 def date_seconds(
@@ -75,7 +61,8 @@ def _judge(
     checkpoint: Checkpoint,
     policy: Policy,
 ) -> dict[int, Judged]:
-    reader = Reader(_Nowhere(), checkpoint.origin, policy, report.add, check_signature)
+    nowhere = cast("Source", None)  # judging fetches nothing: a bundle is all there is
+    reader = Reader(nowhere, checkpoint.origin, policy, report.add, check_signature)
     named: dict[bytes, Cosigned] = {}
     for n, one in enumerate(notes):
         where = f"{dating.NAME}, note {n}"
