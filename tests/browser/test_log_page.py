@@ -69,6 +69,15 @@ def test_the_box_answers_and_says_what_it_does_not_know(browser: Browser, visit:
     page.close()
 
 
+def test_the_box_needs_no_server(browser: Browser, visit: Visit) -> None:
+    page = browser.new_page()
+    page.goto(visit.file.as_uri())
+    page.wait_for_selector("#ask:not([hidden])")
+    page.click("#ask button")
+    page.wait_for_selector("#told:not(:empty)")
+    page.close()
+
+
 def test_without_scripts_the_table_says_it(browser: Browser, visit: Visit) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
