@@ -12,6 +12,8 @@ import numpy as np
 from memcon.aftermath.answer import moment_words
 from memcon.aftermath.frame import Frame, Ints, Unit
 from memcon.aftermath.layouts import NONE
+from memcon.aftermath.sequel import sequel
+from memcon.aftermath.steady import level_break
 from memcon.aftermath.study import Naming, conduct
 from memcon.aftermath.tally import Tally
 from memcon.aftermath.testing import Question
@@ -127,7 +129,7 @@ def study_of(
     events: Series, calls: Series, request: Request, hypothesis: Hypothesis, naming: Naming
 ) -> Study:
     """Carry a request out over two series."""
-    frame = _frame(events, request)
+    frame, parted = _frame(events, request)
     merge = request.unit == "day"
     inside = frame.holds(events.first)
     tally = _tally(events.first[inside], events.weights[inside], request, merge=merge)
@@ -137,7 +139,7 @@ def study_of(
         ends = _tally(events.last[inside], events.weights[inside], request, merge=merge)
     there = frame.holds(calls.first)
     moments = np.unique(calls.first[there]) if merge else calls.first[there]
-    remarks = [*naming.remarks, *events.remarks, *calls.remarks]
+    remarks = [*naming.remarks, *parted, *events.remarks, *calls.remarks]
     outside = int((~there).sum())
     if outside:
         remarks.append(f"Of the {naming.calls}, {outside:,} outside the span are left out.")
@@ -177,18 +179,45 @@ def _tally(times: Ints, weights: Ints, request: Request, *, merge: bool) -> Tall
     return Tally(tally.times[enough], tally.weights[enough])
 
 
-def _frame(events: Series, request: Request) -> Frame:
+def _frame(events: Series, request: Request) -> tuple[Frame, list[str]]:
+    """The span, and what of the events' own span is left out, in words."""
     start, end = request.span
     if (start is None or end is None) and not len(events.first):
         raise UsageError(
             "no event fits, and no span is given", cure="Give a span, or a wider choice of events"
         )
     begin = int(events.first.min()) if start is None else start
-    stop = int(events.first.max()) if end is None else end
-    frame = Frame.of(begin, stop + 1, request.unit)
+    stop = int(events.first.max()) + 1 if end is None else end + 1
+    remarks: list[str] = []
+    if request.span == (None, None) and request.unit == "day" and not request.regimes:
+        begin, stop, remarks = _like_the_call(events, request, begin, stop)
+    frame = Frame.of(begin, stop, request.unit)
     if request.holes:
         frame = frame.without(request.holes)
-    return frame.regimes(request.regimes) if request.regimes else frame
+    return (frame.regimes(request.regimes) if request.regimes else frame), remarks
+
+
+def _like_the_call(events: Series, request: Request, begin: int, stop: int) -> tuple[int, int, list[str]]:
+    """Where nobody chose a span: the part of the file whose level is that of the call's own days."""
+    found = None if request.call is None else level_break(events.first, events.weights, begin, stop)
+    if found is None or request.call is None:
+        return begin, stop, []
+    late = request.call >= found.at
+    left = (begin, found.at) if late else (found.at, stop)
+    there, here = (found.before, found.after) if late else (found.after, found.before)
+    first, last = moment_words(left[0], "day"), moment_words(left[1] - 1, "day")
+    whole = sequel(
+        Tally(events.first, events.weights, merge=True),
+        request.call,
+        Frame.of(begin, stop),
+        _window(request.windows[0] - 1, request),
+    )
+    said = (
+        f"{first} to {last} is left out, since no span was given: {there:,.2f} a day against {here:,.2f} in "
+        f"the call's own part of the file, another state of affairs. Compared with the whole file, as much "
+        f"followed {whole.as_many:,} of {whole.ticks:,} days."
+    )
+    return (found.at, stop, [said]) if late else (begin, found.at, [said])
 
 
 def _span_words(frame: Frame) -> str:

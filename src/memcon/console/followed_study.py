@@ -125,7 +125,9 @@ def _day(text: str) -> int | None:
 
 
 def _lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The days; of lines pasted from a table, the first column."""
+    days = (line.partition(",")[0].strip(' "\t') for line in text.splitlines())
+    lines = [day for day in days if day and day != "date"]
     if len(lines) > _MOST_CALLS:
         raise UsageError(
             f"{len(lines):,} calls", cure=f"Give at most {_MOST_CALLS:,}, or use the command line"
