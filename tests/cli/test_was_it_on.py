@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner, Result
 from tests.verify.watched import Watched
-from tests.verify.witnesses import WITNESSES
 
 from memcon.cli.main import main
-from memcon.cli.was_it_on import check_quickly
-from memcon.tlog.note import Note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,16 +40,3 @@ def test_one_sentence_then_the_evidence_and_an_exit_code_for_each_answer(
     assert run(place, f"@{watched.at(1)}").exit_code == 2
     shown = json.loads(run(*asked, "--offline", "--json").stdout)
     assert shown["leaves"] == len(watched.world.entries)
-
-
-def test_quick_checks_agree_with_the_plain_ones() -> None:
-    watched = Watched()
-    text = Note.parse(watched.world.checkpoint()).text
-    witness = WITNESSES["w1"]
-    blob = witness.cosign(text, 5).blob
-    assert check_quickly(witness.key, text, blob)
-    assert not check_quickly(witness.key, text, blob[:-1] + bytes([blob[-1] ^ 1]))
-    assert not check_quickly(witness.key, text, b"short")
-    log = watched.world.keys()[0]
-    signed = Note.parse(watched.world.checkpoint()).signatures[0]
-    assert check_quickly(log, text, signed.blob)

@@ -54,17 +54,3 @@ def test_by_the_operators_clock_only_and_then_by_witnesses(tmp_path: Path) -> No
     seconds = json.loads(CliRunner().invoke(main, [*wanted, "--json"]).output)["seconds"]
     assert {(span["not_before"], span["not_after"]) for span in seconds} == {(None, utc((time + 1) * NS))}
     assert "had seen it by" in CliRunner().invoke(main, wanted).output
-
-
-def test_lines_of_windows() -> None:
-    from memcon.cli.show import window_lines
-    from memcon.verify.attest import Answer
-    from memcon.verify.window import Window
-
-    class Call:
-        beats = (1,)
-
-    good = [Window(n, n, 100 + n, 110 + n, Answer.ATTESTED) for n in range(3)]
-    lines = window_lines(Call(), [*good, Window(4, 4, None, None, Answer.UNKNOWN)])  # type: ignore[arg-type]
-    assert "each beat within 10 s" in lines[0]
-    assert "1 of 4 beats have no window yet" in lines[1]

@@ -12,14 +12,20 @@ import pytest
 from tests.console.fakes import LONG_VKEY, NOW, ORIGIN, PERIOD, VKEY, lane, make_office
 
 from memcon.clock import NS
+from memcon.console import unhurried
 from memcon.console.deps import HEARD, Beat, Query, Quorum, RegisterPage, WitnessRow
-from memcon.console.words import NBSP
+from memcon.console.words import NBSP, clock_time
+from memcon.errors import FormatError
+from memcon.verify.attest import Answer
+from memcon.verify.window import Window
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.testclient import TestClient
     from tests.console.fakes import Office
+
+    from memcon.errors import MemconError
 
 EVERY_PAGE = (
     "/",
@@ -205,6 +211,49 @@ def test_a_page_comes_before_the_loudness_of_its_call(tmp_path: Path) -> None:
     text = words(office.client("vera").get("/calls/38").text)
     let.set()
     assert "is being worked out now; load the page again" in text
+
+
+class Windows:
+    """What witnesses say of beats: the first three leaves that are asked for are dated, or it is an error."""
+
+    def __init__(self, error: MemconError | None = None) -> None:
+        self.error = error
+
+    def of(self, first: int, last: int) -> list[Window]:
+        if self.error is not None:
+            raise self.error
+        began = NOW // NS - 20_000
+        good = [Window(first + n, n, began + n, began + n + 2, Answer.ATTESTED) for n in range(3)]
+        half = [
+            Window(first + 3, 3, None, began + 5, Answer.EARLY),
+            Window(first + 4, 4, began + 4, None, Answer.LATE),
+        ]
+        return [*good, *half, *(Window(n, n, None, None, Answer.UNKNOWN) for n in range(first + 5, last + 1))]
+
+
+def test_the_seals_of_a_call_show_what_witnesses_say_of_their_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unhurried, "PATIENCE", 60)
+    text = words(make_office(tmp_path, windows=Windows()).client("vera").get("/calls/7").text)
+    began = clock_time(NOW - 20_000 * NS)
+    assert "Made between, by witnesses" in text
+    assert "each beat within 2 s, by the log's own witnesses; 32 of 35 beats have no window yet." in text
+    assert f"{began} to {clock_time(NOW - 19_998 * NS)}" in text
+    assert f"by {clock_time(NOW - 19_995 * NS)}" in text
+    assert f"after {clock_time(NOW - 19_996 * NS)}" in text
+    assert text.count("not dated") == 30
+    assert "no outside witness" not in text
+
+
+def test_a_log_whose_witnesses_cannot_be_read_still_shows_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unhurried, "PATIENCE", 60)
+    office = make_office(tmp_path, windows=Windows(FormatError("policy", "is cut", where="log/policy")))
+    text = words(office.client("vera").get("/calls/7").text)
+    assert "What witnesses say of these times cannot be read" in text
+    assert "35 beats sealed 348 seconds" in text
 
 
 def test_a_call_without_audio_says_so_and_offers_none(reader: TestClient) -> None:

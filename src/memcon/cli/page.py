@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from memcon.cli.common import emit, json_option, out, reports_errors
-from memcon.cli.was_it_on import check_quickly
 from memcon.clock import NS, SystemClock
 from memcon.service.log_pages import write_page
 from memcon.verify.asking import cache_directory
+from memcon.witness.keys import check_quickly
 
 
 @click.command("page")

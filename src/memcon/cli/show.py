@@ -16,17 +16,12 @@ from memcon.cli.common import (
     out,
     reports_errors,
 )
-from memcon.cli.was_it_on import check_quickly
 from memcon.clock import NS, utc
+from memcon.console.window_words import sealed_between
 from memcon.errors import UsageError
-from memcon.record import evidence
 from memcon.record.call import CAUSES, WHO
-from memcon.store.tiles import LogStore
-from memcon.tlog.policy import Policy
+from memcon.service.windows import windows_of
 from memcon.verify.attest import WORDS
-from memcon.verify.findings import Report
-from memcon.verify.sources import Directory
-from memcon.verify.window import windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,22 +74,13 @@ def command(home: Home, call: str, as_json: bool) -> None:
         found = catalogue.call(number)
     if found is None:
         raise UsageError(f"there is no call {number}", cure="memcon calls lists them")
-    sealed = call_windows(home, found)
+    sealed = windows_of(home, found.beats[0].index, found.beats[-1].index) if found.beats else []
     if as_json:
         emit(detail_json(found) | {"windows": [window_json(one) for one in sealed]})
         return
-    for line in [*describe(found), *window_lines(found, sealed)]:
+    dated = [f"  {line}" for line in sealed_between(sealed)] if found.beats else []
+    for line in [*describe(found), *dated]:
         out().print(line, markup=False)
-
-
-def call_windows(home: Home, call: CallDetail) -> list[Window]:
-    """The window of each beat of the call, by the log's own policy; empty where it names no witnesses."""
-    policy = LogStore(home.log).fetch(evidence.POLICY)
-    if policy is None or not call.beats:
-        return []
-    report = Report(str(home.log), "log")
-    first, last = call.beats[0].index, call.beats[-1].index
-    return windows(Directory(home.log), Policy.parse(policy), first, last, report, check_quickly)
 
 
 def window_json(one: Window) -> dict[str, Any]:
@@ -102,21 +88,6 @@ def window_json(one: Window) -> dict[str, Any]:
     times = {"not_before": one.not_before, "not_after": one.not_after}
     shown = {name: None if time is None else utc(time * NS) for name, time in times.items()}
     return {"index": one.index, "slot": one.slot, **shown, "answer": WORDS[one.answer]}
-
-
-def window_lines(call: CallDetail, sealed: list[Window]) -> list[str]:
-    """Between which times the call's seconds were sealed, and how many beats have no such window."""
-    if not call.beats:
-        return []
-    dated = [one for one in sealed if one.not_before is not None and one.not_after is not None]
-    if not dated:
-        return ["  when it was sealed is by the operator's clock only: no quorum of witnesses has dated it"]
-    widest = max((one.not_after or 0) - (one.not_before or 0) for one in dated)
-    since, until = utc((dated[0].not_before or 0) * NS), utc((dated[-1].not_after or 0) * NS)
-    lines = [f"  sealed between {since} and {until}, each beat within {widest} s, by the log's own witnesses"]
-    if len(dated) < len(sealed):
-        lines.append(f"  {len(sealed) - len(dated)} of {len(sealed)} beats have no window yet")
-    return lines
 
 
 def describe(call: CallDetail) -> list[str]:

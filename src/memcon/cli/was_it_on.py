@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from memcon.cli.common import emit, json_option, out, reports_errors
-from memcon.errors import FormatError
-from memcon.tlog.cosignature import Cosignature, ed25519_message
-from memcon.tlog.note import COSIGNATURE_ED25519
 from memcon.verify import times
 from memcon.verify.ask_main import question
 from memcon.verify.asking import Asker, cache_directory
 from memcon.verify.attest import Demand
-from memcon.verify.cosigned import check_signature
 from memcon.verify.was_it_on import to_json, to_text
-
-if TYPE_CHECKING:
-    from memcon.tlog.note import VerifierKey
-
-
-@functools.lru_cache(64)
-def _loaded(raw: bytes) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(raw)
-
-
-def check_quickly(key: VerifierKey, text: bytes, blob: bytes) -> bool:
-    """Ed25519 cosignatures by OpenSSL, far quicker; weak keys were refused when the policy was read."""
-    if key.kind != COSIGNATURE_ED25519:
-        return check_signature(key, text, blob)
-    try:
-        cosignature = Cosignature.parse(blob)
-        _loaded(key.public_key).verify(cosignature.signature, ed25519_message(cosignature.timestamp, text))
-    except (FormatError, InvalidSignature):
-        return False
-    return True
+from memcon.witness.keys import check_quickly
 
 
 @click.command("was-it-on")

@@ -19,9 +19,10 @@ from memcon.console.event_words import MESSAGES
 from memcon.console.file_view import file_name
 from memcon.console.guard import LOOPBACK, host_name, posted
 from memcon.console.log_keys import call_command, policy_command
-from memcon.console.loudness import Loudness
+from memcon.console.unhurried import Unhurried
+from memcon.console.window_words import sealed_between
 from memcon.console.words import between, clock_time, count, day, listed, number, sentence
-from memcon.errors import UsageError
+from memcon.errors import MemconError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from memcon.console.deps import CallEvent, CallPage
     from memcon.console.render import Pages
     from memcon.verify.findings import Report
+    from memcon.verify.window import Window
 
 _KEPT_VERDICTS = 200
 MOST_NUMBER = 2**63 - 1
@@ -194,7 +196,25 @@ def routes(pages: Pages) -> list[BaseRoute]:
     """`/calls/{number}`, its fragment while it is live, and its verification."""
     deps = pages.deps
     verdicts = Verdicts(pages)
-    loudness = Loudness(deps.waveform)
+    loudness = Unhurried(deps.waveform.peaks)
+
+    def dated(leaves: tuple[int, int]) -> dict[int, Window]:
+        return {one.index: one for one in deps.windows.of(*leaves)} if deps.windows is not None else {}
+
+    witnessed = Unhurried(dated)
+
+    def times(call: CallPage) -> tuple[dict[int, Window] | None, list[str]]:
+        """The windows of its beats by leaf, None while they are worked out, and their words.
+
+        A log that cannot be read is said, and the page comes.
+        """
+        if call.row.state == "live" or not call.seals:
+            return {}, []
+        try:
+            windows = witnessed.get((call.seals[0].index, call.seals[-1].index))
+        except MemconError as error:
+            return {}, [f"what witnesses say of these times cannot be read: {error}"]
+        return windows, sealed_between([*windows.values()]) if windows else []
 
     def find(request: Request) -> CallPage:
         wanted = request.path_params["number"]
@@ -207,7 +227,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
         call = find(request)
         number_ = call.row.number
         live, silent = call.row.state == "live", call.row.state == "none"
-        peaks = {} if live or silent else loudness.peaks(number_)
+        peaks = {} if live or silent else loudness.get(number_)
+        windows, dated_words = times(call)
         call = with_peaks(call, peaks or {})
         recorder = deps.register.status(60)
         packed = deps.verifier_file is not None
@@ -233,6 +254,10 @@ def routes(pages: Pages) -> list[BaseRoute]:
             waveform_comes=peaks is None,
             sealing=sealing(call),
             seals=call.seals,
+            windows=windows or {},
+            windows_come=windows is None,
+            dated=dated_words,
+            has_witnesses=recorder.quorum is not None,
             verdict=verdicts.get(number_),
             offers=offers,
             citation=citation(
@@ -264,6 +289,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             minutes=score.minutes(call.lanes, ended=False, first=first),
             counts=score.counts(call.lanes),
             sealing=sealing(call),
+            windows={},
             seals=[seal for seal in call.seals if seal.last + 1 >= first * score.MINUTE],
             timeline=timeline(call, score.gaps(call.lanes)),
             messages=messages(call),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from memcon.console.users import Users
     from memcon.store.switch import Asked, Switched
     from memcon.verify.findings import Report
+    from memcon.verify.window import Window
 
 CallState = Literal["live", "recorded", "partly", "none"]
 """The states of UI.md that a call of the register can have; `none` has signalling and no packet."""
@@ -264,6 +265,14 @@ class Waveform(Protocol):
         ...
 
 
+class Windows(Protocol):
+    """Between which times beats were made, by witnesses."""
+
+    def of(self, first: int, last: int) -> Sequence[Window]:
+        """The window of each leaf `first` to `last`; empty where the log has no witnesses."""
+        ...
+
+
 class Verifier(Protocol):
     """Checks one call as a stranger would: its bundle against the log."""
 
@@ -339,3 +348,4 @@ class ConsoleDeps:
     secure_cookies: bool = False
     dossiers: AccountsDesk | None = None
     event_sets: EventSets | None = None
+    windows: Windows | None = None

@@ -32,6 +32,7 @@ from memcon.service.followed import open_sets
 from memcon.service.metrics import Metrics, serve_metrics
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
+from memcon.service.windows import CallWindows
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
 from memcon.vault.keeper import Keeper
@@ -191,6 +192,7 @@ def console_deps(
         switch=Switch(home, config, clock),
         dossiers=open_desk(home, clock, catalogue),
         event_sets=open_sets(home),
+        windows=CallWindows(home),
     )
 
 

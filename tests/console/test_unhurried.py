@@ -1,4 +1,4 @@
-"""The loudness of a call never keeps its page waiting."""
+"""What takes as long as a call is long never keeps its page waiting."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from memcon.console import loudness
-from memcon.console.loudness import Loudness
+from memcon.console import unhurried
+from memcon.console.unhurried import Unhurried
 from memcon.errors import MachineError
 
 
@@ -27,29 +27,29 @@ class Slow:
 
 
 def test_what_is_there_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loudness, "PATIENCE", 10)
+    monkeypatch.setattr(unhurried, "PATIENCE", 10)
     slow = Slow()
     slow.let.set()
-    made = Loudness(slow)
-    assert made.peaks(1) == {"A": b"\x01"}
-    assert made.peaks(1) == {"A": b"\x01"}
+    made = Unhurried(slow.peaks)
+    assert made.get(1) == {"A": b"\x01"}
+    assert made.get(1) == {"A": b"\x01"}
     assert slow.asked == [1, 1]
 
 
 def test_a_page_does_not_wait_and_two_readers_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
-    made = Loudness(slow)
-    assert made.peaks(1) is None
-    assert made.peaks(1) is None
+    made = Unhurried(slow.peaks)
+    assert made.get(1) is None
+    assert made.get(1) is None
     assert slow.asked == [1]
-    monkeypatch.setattr(loudness, "PATIENCE", 10)
+    monkeypatch.setattr(unhurried, "PATIENCE", 10)
     slow.let.set()
-    assert made.peaks(1) == {"A": b"\x01"}
+    assert made.get(1) == {"A": b"\x01"}
 
 
 def test_a_failure_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loudness, "PATIENCE", 10)
+    monkeypatch.setattr(unhurried, "PATIENCE", 10)
     slow = Slow()
     slow.let.set()
     with pytest.raises(MachineError, match="Input/output"):
-        Loudness(slow).peaks(13)
+        Unhurried(slow.peaks).get(13)
