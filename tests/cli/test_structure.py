@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from tests.running import recorded
 
@@ -63,7 +64,8 @@ def test_a_stretch(tmp_path: Path) -> None:
     assert "for ever" in run(*wanted, "--follow", "--json").output
 
 
-def test_following_until_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_following_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
     run("key", "inspector", "--to", tmp_path)
     feed = tmp_path / "feed"
     memcon = str(Path(sys.executable).with_name("memcon"))
@@ -72,7 +74,7 @@ def test_following_until_stopped(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as one:
         assert one.stdout is not None
         said = one.stdout.readline()
-        one.send_signal(signal.SIGINT)
+        one.send_signal(number)
         one.communicate(timeout=30)
     assert one.returncode == 0
     assert said.startswith(b"Written")

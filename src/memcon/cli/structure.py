@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -93,13 +94,14 @@ def export(
 
 
 def _follow(feed: StructureFeed) -> None:
+    """Until SIGINT or SIGTERM, also where a shell starts it in the background and has SIGINT ignored."""
     stop = threading.Event()
-    try:
-        while True:
-            _tell(feed.advance())
-            stop.wait(FOLLOW_SECONDS)
-    except KeyboardInterrupt:
-        sys.exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        _tell(feed.advance())
+        stop.wait(FOLLOW_SECONDS)
+    sys.exit(0)
 
 
 def _tell(made: list[Path]) -> None:
