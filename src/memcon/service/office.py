@@ -192,7 +192,7 @@ def console_deps(
         switch=Switch(home, config, clock),
         dossiers=open_desk(home, clock, catalogue),
         event_sets=open_sets(home),
-        windows=CallWindows(home),
+        windows=CallWindows(home, clock),
     )
 
 
