@@ -182,7 +182,6 @@ CODES: dict[str, Code] = {
         ERROR, "A structure feed tells of a beat that the log does not have.", "FORMATS §19"
     ),
     "slots-form": Code(ERROR, "A file of slot records cannot be read.", "FORMATS §13"),
-    "slots-beat": Code(ERROR, "A slot record names a beat that the log does not have.", "FORMATS §13"),
     "slots-root": Code(ERROR, "A slot's leaves do not lead to the root in its beat.", "FORMATS §3"),
     "slots-leaf": Code(ERROR, "A leaf of a slot contradicts its place or its slot.", "FORMATS §3 to §5"),
     "slots-missing": Code(ERROR, "A beat has no slot record.", "FORMATS §13"),
