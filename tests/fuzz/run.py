@@ -14,16 +14,10 @@ import random
 import sys
 import time
 import traceback
-import types
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
-
-if "tests" not in sys.modules:  # run as a program: some wheel may bring a `tests` of its own
-    package = types.ModuleType("tests")
-    package.__path__ = [str(ROOT / "tests")]
-    sys.modules["tests"] = package
 
 if "--atheris" in sys.argv:
     import atheris  # optional

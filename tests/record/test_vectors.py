@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from tests.vectors.generate import build
 
 from memcon.errors import FormatError
-from memcon.record import beat, bundle, call, config, hashing, journal, segment, slottree, statement
+from memcon.record import beat, bundle, call, config, dating, hashing, journal, segment, slottree, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,13 @@ def _args(row: dict[str, Any]) -> list[Any]:
 
 def test_generator_gives_the_checked_in_files(pytestconfig: pytest.Config) -> None:
     here = pytestconfig.rootpath / "tests" / "vectors"
-    made: dict[str, str] = runpy.run_path(str(here / "generate.py"))["build"]()
+    made = build()
     made["negative.json"] = runpy.run_path(str(here / "negative.py"))["build"]()
     assert {path.name for path in here.glob("*.json")} == set(made)
     for name, text in made.items():
-        assert (here / name).read_text(encoding="ascii") == text, f"{name}: run tests/vectors/generate.py"
+        assert (here / name).read_text(encoding="ascii") == text, (
+            f"{name}: scripts/in-tests tests.vectors.generate"
+        )
 
 
 def test_derivations(vectors: Load) -> None:
@@ -219,3 +222,13 @@ def test_negative(vector: dict[str, Any], roundtrips: dict[str, Callable[[bytes]
 def test_names_of_negative_vectors_are_unique() -> None:
     names = [row["name"] for row in _NEGATIVE]
     assert len(names) == len(set(names))
+
+
+def test_notes_that_date_a_bundle(vectors: Load) -> None:
+    v = vectors("dating")
+    notes = [
+        dating.DatingNote(bytes.fromhex(one["note"]), tuple(map(bytes.fromhex, one["proof"])))
+        for one in v["notes"]
+    ]
+    assert dating.encode_notes(v["size"], notes).hex() == v["file"]
+    assert dating.read_notes(bytes.fromhex(v["file"])) == (v["size"], notes)
