@@ -13,7 +13,7 @@ from memcon.tlog.encoding import MAX_INTEGER, from_base64, text_of, to_base64
 from memcon.tlog.note import MAX_NOTE_SIZE, Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 COSIGNED = "cosigned"
 """The newest quorum-cosigned note."""
@@ -23,6 +23,9 @@ ENTRY_SIZE = 48
 CONFLICT_HEADER = "memcon/conflict/v1"
 CONFLICTS = ("fork", "withheld")
 MAX_CONFLICT = 3 * MAX_NOTE_SIZE
+DAY = 86_400
+LATER = 16
+"""Leaves behind a beat whose notes may date it too: a quorum may come with a later one."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _ENTRY = Layout("index entry", ">QQ32s")
@@ -56,12 +59,30 @@ def read_entries(data: bytes, start: int = 0) -> Iterator[Entry]:
 
 def day_of(time: int) -> str:
     """The UTC day of a POSIX time, `YYYY-MM-DD`; times after the year 9999 fall into its last day."""
-    return date.fromordinal(min(_EPOCH + time // 86_400, date.max.toordinal())).isoformat()
+    return date.fromordinal(min(_EPOCH + time // DAY, date.max.toordinal())).isoformat()
 
 
 def index_path(time: int) -> str:
     """The index that a note of this quorum time stands in."""
     return f"note/index-{day_of(time)}"
+
+
+def days(since: int, until: int) -> range:
+    """A POSIX time in each UTC day from one time to another."""
+    return range(since - since % DAY, until + 1, DAY)
+
+
+def dating(
+    fetch: Callable[[str], bytes | None], since: int, until: int, first: int, last: int
+) -> Iterator[bytes]:
+    """Hashes of the notes whose trees hold the leaf `first` and end not far behind the leaf `last`.
+
+    Looked for in the indexes of the days from `since` to a day after `until` (POSIX seconds).
+    """
+    for time in days(since, until + DAY):
+        for entry in read_entries(fetch(index_path(time)) or b""):
+            if first < entry.size <= last + 1 + LATER:
+                yield entry.digest
 
 
 def cosignature_path(time: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memcon.clock import NS
 from memcon.errors import FormatError
 from memcon.record import evidence
 from memcon.record.beat import decode
@@ -17,13 +18,7 @@ from memcon.tlog.tiles import TileReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memcon.record.beat import Beat
-
     Fetch = Callable[[str], bytes | None]
-
-LATER = 16
-"""Leaves behind the last beat whose notes are taken too: a quorum may come with a later one."""
-DAY = 86_400
 
 
 def dating_notes(beats_file: bytes, size: int, fetch: Fetch) -> list[DatingNote]:
@@ -34,7 +29,8 @@ def dating_notes(beats_file: bytes, size: int, fetch: Fetch) -> list[DatingNote]
     beats = [decode(one.leaf) for one in read_beats(beats_file)[1] if one.index]
     digests = dict.fromkeys(beat.note_hash for beat in beats if beat.note_hash != ZERO32)
     if beats:
-        digests |= dict.fromkeys(_holding(beats, fetch))
+        since, until = beats[0].slot_start_ns() // NS, beats[-1].slot_end_ns() // NS
+        digests |= dict.fromkeys(evidence.dating(fetch, since, until, beats[0].index, beats[-1].index))
     found = []
     for digest in digests:
         data = fetch(evidence.hashed_path("note", digest))
@@ -44,17 +40,6 @@ def dating_notes(beats_file: bytes, size: int, fetch: Fetch) -> list[DatingNote]
         except FormatError:
             continue
     return found
-
-
-def _holding(beats: list[Beat], fetch: Fetch) -> list[bytes]:
-    since = beats[0].slot_start_ns() // 1_000_000_000
-    until = beats[-1].slot_end_ns() // 1_000_000_000 + DAY
-    return [
-        entry.digest
-        for time in range(since - since % DAY, until + 1, DAY)
-        for entry in evidence.read_entries(fetch(evidence.index_path(time)) or b"")
-        if beats[0].index < entry.size <= beats[-1].index + 1 + LATER
-    ]
 
 
 def _proof(note: bytes, size: int, fetch: Fetch) -> tuple[bytes, ...]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Check = Callable[[VerifierKey, bytes, bytes], bool]
     Say = Callable[[str, str, str], None]
 
-DAY = 86_400
 Places = dict[str, int]
 """How many bytes of each file that grows have been read."""
 
@@ -58,13 +57,10 @@ class Found:
         return Cosigned(self.checkpoint.size, self.stamps)
 
 
-class Reader:
-    """Reads cosigned notes of one origin by one policy. `say` takes (finding code, where, text)."""
+class NoteJudge:
+    """Judges cosigned notes of one origin by one policy. `say` takes (finding code, where, text)."""
 
-    def __init__(
-        self, source: Source, origin: str, policy: Policy, say: Say, check: Check = check_signature
-    ) -> None:
-        self._source = source
+    def __init__(self, origin: str, policy: Policy, say: Say, check: Check = check_signature) -> None:
         self._origin = origin
         self._say = say
         self._check = check
@@ -91,6 +87,16 @@ class Reader:
         if not self._check(key, note.text, signature.blob):
             raise FormatError("note", f"the cosignature of {name} does not hold", where=signature.name)
         return name, Cosignature.parse(signature.blob).timestamp
+
+
+class Reader(NoteJudge):
+    """Reads the notes that a source serves, and judges them."""
+
+    def __init__(
+        self, source: Source, origin: str, policy: Policy, say: Say, check: Check = check_signature
+    ) -> None:
+        super().__init__(origin, policy, say, check)
+        self._source = source
 
     def bytes_of(self, found: Found) -> bytes | None:
         """The note as it was signed; None where it is not served any more."""

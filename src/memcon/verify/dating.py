@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record import dating
@@ -12,7 +12,7 @@ from memcon.record.hashing import ZERO32
 from memcon.tlog.merkle import verify_consistency
 from memcon.tlog.note import Note
 from memcon.verify.attest import WORDS, Evidence, Judge, Leaf, Terms
-from memcon.verify.cosigned import Reader, check_signature
+from memcon.verify.cosigned import NoteJudge
 from memcon.verify.words import count, utc
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from memcon.verify.attest import Cosigned, Judged
     from memcon.verify.calls import ProvenBeats
     from memcon.verify.findings import Report
-    from memcon.verify.sources import Source
 
 NS = 1_000_000_000
 UNDATED = "operator's clock only"
@@ -61,13 +60,12 @@ def _judge(
     checkpoint: Checkpoint,
     policy: Policy,
 ) -> dict[int, Judged]:
-    nowhere = cast("Source", None)  # judging fetches nothing: a bundle is all there is
-    reader = Reader(nowhere, checkpoint.origin, policy, report.add, check_signature)
+    judge = NoteJudge(checkpoint.origin, policy, report.add)
     named: dict[bytes, Cosigned] = {}
     for n, one in enumerate(notes):
         where = f"{dating.NAME}, note {n}"
         try:
-            found = reader.judge(Note.parse(one.note), where)
+            found = judge.judge(Note.parse(one.note), where)
             if found is None:
                 continue
             _between(found.checkpoint, checkpoint, one.proof)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record import beat as beats
+from memcon.record import evidence
 from memcon.record import statement as statements
 from memcon.record.beat import Kind
 from memcon.record.hashing import ZERO32, sha256
@@ -20,7 +21,7 @@ from memcon.tlog.merkle import leaf_hash, verify_consistency
 from memcon.tlog.note import Note
 from memcon.tlog.tiles import TileReader
 from memcon.verify.attest import Demand, Leaf, Terms
-from memcon.verify.cosigned import DAY, Found, Reader, check_signature
+from memcon.verify.cosigned import Found, Reader, check_signature
 from memcon.verify.findings import Report
 from memcon.verify.history import History, Said, Stale, Unserved
 from memcon.verify.keys import Trust, read_checkpoint
@@ -106,11 +107,11 @@ class Sync:
 
     def _extend(self, h: History, days: int | None) -> History:
         reader = Reader(self._source, h.origin, self._policy, self._report.add, self._check)
-        now = self._now + DAY  # a witness's clock may be ahead of ours
+        now = self._now + evidence.DAY  # a witness's clock may be ahead of ours
         since = h.settled_to // 1000 or h.genesis * h.terms.period_ms // 1000
         known, before = h.size, h.tree.root()
         while True:
-            until = now if days is None else min(now, since + days * DAY)
+            until = now if days is None else min(now, since + days * evidence.DAY)
             reading = _Reading(self._source, self._report, h, reader, self.signed_by_log, self._progress)
             reading.gather(since, until, last=until == now)
             data, checkpoint = self._checkpoint()  # after the evidence: growth in between is not withheld
@@ -181,7 +182,7 @@ class _Reading:
     def gather(self, since: int, until: int, *, last: bool) -> None:
         """Read the evidence of some days (POSIX seconds), `last`: and the certificates."""
         h = self._h
-        for time in range(since - since % DAY, until + 1, DAY):
+        for time in evidence.days(since, until):
             for found in self._reader.of_day(h.places, time):
                 self._take(found)
         if last:

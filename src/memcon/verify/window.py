@@ -19,7 +19,7 @@ from memcon.tlog.merkle import verify_consistency
 from memcon.tlog.note import Note
 from memcon.tlog.tiles import TileReader
 from memcon.verify.attest import Evidence, Judge, Leaf, Terms
-from memcon.verify.cosigned import DAY, Reader, check_signature
+from memcon.verify.cosigned import Reader, check_signature
 
 if TYPE_CHECKING:
     from memcon.tlog.policy import Policy
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from memcon.verify.cosigned import Check, Found
     from memcon.verify.findings import Report
     from memcon.verify.sources import Source
-
-LATER = 16
-"""Leaves behind the last one whose checkpoints are looked at too: a quorum may come with a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,12 @@ def windows(
             if found is not None:
                 notes[beat.note_hash] = found.cosigned
     since = terms.start(read[0].slot) // 1000
-    until = terms.deadline(read[-1].slot) // 1000 + DAY
+    until = terms.deadline(read[-1].slot) // 1000
     seen = []
-    for found in _near(reader, source, since, until, first, last):
+    for digest in evidence.dating(source.fetch, since, until, first, last):
+        found = reader.note(digest)
+        if found is None:
+            continue
         if _contained(found, checkpoint, tiles):
             seen.append(found.cosigned)
         else:
@@ -89,18 +89,6 @@ def _terms(source: Source, tiles: TileReader) -> Terms:
     if not isinstance(said, statements.Genesis):
         raise FormatError("log", "leaf 0 names no genesis statement", where="leaf 0")
     return Terms.of(said)
-
-
-def _near(reader: Reader, source: Source, since: int, until: int, first: int, last: int) -> list[Found]:
-    """The notes of those days whose checkpoints hold the first leaf and end not far behind the last."""
-    found = []
-    for time in range(since - since % DAY, until + 1, DAY):
-        for entry in evidence.read_entries(source.fetch(evidence.index_path(time)) or b""):
-            if first < entry.size <= last + 1 + LATER:
-                note = reader.note(entry.digest)
-                if note is not None:
-                    found.append(note)
-    return found
 
 
 def _contained(found: Found, checkpoint: Checkpoint, tiles: TileReader) -> bool:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 CHUNK = 8192
 """Leaves appended at once: 2 MB of a memcon log, 32 tiles of hashes."""
-DAY = 86_400
 LOOK_NS = 2 * NS
 INDEX_NS = 30 * NS
 """Between two readings of a day's index and loose cosignatures; the newest note is read with each leaf."""
@@ -238,8 +237,8 @@ class Mirror:
         if self.size:
             begun = beat.decode(next(self._copy.entries(0, 1))).slot_start_ns() // 1_000_000_000
             newest = held[-1].name.removeprefix("index-") if held else ""
-            first = next((t for t in range(begun, now, DAY) if evidence.day_of(t) >= newest), now)
-        yield from range(first - first % DAY, now + DAY, DAY)
+            first = next((t for t in range(begun, now, evidence.DAY) if evidence.day_of(t) >= newest), now)
+        yield from evidence.days(first, now + evidence.DAY - 1)
 
     def _newest(self) -> None:
         """The note that the source calls its newest."""
@@ -288,7 +287,7 @@ class Mirror:
     def _loose(self) -> None:
         """Cosignatures that came late, and whatever else stands there by keys of the policy."""
         now = self._clock.wall_ns() // 1_000_000_000
-        for time in (now - DAY, now):
+        for time in (now - evidence.DAY, now):
             path = evidence.cosignature_path(time)
             data = self._source.fetch(path) or b""
             for note, end in evidence.read_cosignatures(data, self._taken.get(path, 0)):
