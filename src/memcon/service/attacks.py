@@ -52,15 +52,19 @@ def _ask(stage: Stage, first: int, last: int, where: Path | None = None) -> Show
     return Shown(WORDS[reply.answer], sentence(reply, UTC), codes)
 
 
+def _later(stage: Stage, until: int, first: int, last: int) -> Shown:
+    """Time goes by, the witnesses see whatever the log shows then, and somebody asks."""
+    stage.wait_until(until)
+    stage.submit()
+    return _ask(stage, first, last)
+
+
 def ahead(root: Path) -> Shown:
     stage = Stage(root)
     last = stage.begin(5)
-    for slot in range(last + 1, last + 8):
-        stage.leaf(slot)
+    stage.leaves(last + 1, last + 7)
     stage.submit()
-    stage.wait_until(last + 20)
-    stage.submit()
-    return _ask(stage, last + 1, last + 7)
+    return _later(stage, last + 20, last + 1, last + 7)
 
 
 def ahead_in_time(root: Path) -> Shown:
@@ -72,9 +76,7 @@ def ahead_in_time(root: Path) -> Shown:
         stage.newest = old
         stage.leaf(slot)
         stage.submit()
-    stage.wait_until(last + 20)
-    stage.submit()
-    return _ask(stage, last + 6, last + 9)
+    return _later(stage, last + 20, last + 6, last + 9)
 
 
 def back_filled(root: Path) -> Shown:
@@ -82,8 +84,7 @@ def back_filled(root: Path) -> Shown:
     last = stage.begin(5)
     stage.wait_until(last + 10)
     stage.submit()
-    for slot in range(last + 1, last + 6):
-        stage.leaf(slot)
+    stage.leaves(last + 1, last + 5)
     stage.submit()
     return _ask(stage, last + 1, last + 5)
 
@@ -94,9 +95,7 @@ def year_ahead(root: Path) -> Shown:
     stage.wait_until(last + 2)
     stage.leaf(365 * 86_400 // PERIOD)
     stage.submit()
-    stage.wait_until(last + 20)
-    stage.submit()
-    return _ask(stage, last + 1, last + 10)
+    return _later(stage, last + 20, last + 1, last + 10)
 
 
 def changed_period(root: Path) -> Shown:
@@ -112,20 +111,16 @@ def clock_forward(root: Path) -> Shown:
     stage = Stage(root)
     last = stage.begin(5)
     stage.wait_until(last + 2)
-    for slot in range(last + 1, last + 61):  # ten minutes at once
-        stage.leaf(slot)
+    stage.leaves(last + 1, last + 60)  # ten minutes at once
     stage.submit()
-    stage.wait_until(last + 30)
-    stage.submit()
-    return _ask(stage, last + 2, last + 20)
+    return _later(stage, last + 30, last + 2, last + 20)
 
 
 def clock_back(root: Path) -> Shown:
     stage = Stage(root)
     last = stage.begin(5)
-    stage.wait_until(last + 20)  # by its own clock it is in slots that have their beat: it makes none
-    stage.submit()
-    return _ask(stage, last + 1, last + 10)
+    # by its own clock it is in slots that have their beat: it makes none
+    return _later(stage, last + 20, last + 1, last + 10)
 
 
 def restored_snapshot(root: Path) -> Shown:
@@ -181,9 +176,7 @@ def tail_cut_before(root: Path) -> Shown:
     shutil.rmtree(stage.home.log)
     shutil.move(root / "kept", stage.home.log)
     stage.store.open(stage.sign)
-    stage.wait_until(20)
-    stage.submit()
-    return _ask(stage, 6, 8)
+    return _later(stage, 20, 6, 8)
 
 
 def begun_anew(root: Path) -> Shown:
@@ -216,9 +209,7 @@ def starved(root: Path) -> Shown:
         stage.wait_until(slot + 1)
         stage.leaf(slot)
         stage.submit(("court",))
-    stage.wait_until(last + 20)
-    stage.submit()
-    return _ask(stage, last + 1, last + 5)
+    return _later(stage, last + 20, last + 1, last + 5)
 
 
 def tail_cut_after(root: Path) -> Shown:
@@ -249,9 +240,7 @@ def slow(root: Path) -> Shown:
     for slot in range(last + 1, last + 6):
         stage.wait_until(slot + 1)
         stage.leaf(slot)
-    stage.wait_until(last + 20)
-    stage.submit()
-    return _ask(stage, last + 1, last + 5)
+    return _later(stage, last + 20, last + 1, last + 5)
 
 
 def lying(root: Path) -> Shown:
@@ -260,8 +249,7 @@ def lying(root: Path) -> Shown:
     then = stage.clock.wall_ns()
     stage.wait_until(last + 20)
     stage.submit(("press", "university"))
-    for slot in range(last + 1, last + 6):
-        stage.leaf(slot)
+    stage.leaves(last + 1, last + 5)
     stage.roll_back("court", then)
     stage.submit()
     return _ask(stage, last + 1, last + 5)
@@ -271,8 +259,7 @@ def rolled_back(root: Path) -> Shown:
     stage = Stage(root / "one")
     last = stage.begin(5)
     other = Stage(root / "two", like=stage)
-    for slot in range(1, last + 1):
-        other.leaf(slot, State.DEGRADED)
+    other.leaves(1, last, State.DEGRADED)
     other.roll_back("university", stage.clock.wall_ns())
     other.submit()
     shutil.copytree(stage.home.log / "note", other.home.log / "note")  # what mirrors have kept

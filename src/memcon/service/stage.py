@@ -98,6 +98,11 @@ class Stage:
         )  # fmt: skip
         self.store.publish(self.origin, [made.encode()], self.sign)
 
+    def leaves(self, first: int, last: int, state: State = State.RECORDING) -> None:
+        """Append beats of the slots `first` to `last` at once."""
+        for slot in range(first, last + 1):
+            self.leaf(slot, state)
+
     def submit(self, names: Iterable[str] = NAMES) -> int:
         """Show the newest checkpoint to witnesses now; how many cosigned. A quorum's note is archived."""
         signed = Note.parse(self.store.fetch("checkpoint") or b"")
