@@ -113,17 +113,18 @@ def _lede(read: Read, known: bytearray, end: int) -> tuple[str, bool]:
     return sentence(reply, UTC), reply.answer > Answer.UNKNOWN
 
 
-def _newest(log: Answers, most: int) -> tuple[int, list[tuple[int, int, int]]]:
+def _newest(log: Answers, most: int) -> tuple[int, list[tuple[int, int, Answer]]]:
     """The newest stretches that are not attested, and the slot from which they are all of them."""
-    answers = log.answers[: max(0, log.end - log.genesis)]
+    begun = log.genesis + 1  # of the slot of genesis itself nothing is claimed
+    answers = log.answers[1 : max(1, log.end - log.genesis)]
     span = 1 << 14
     while True:
         start = max(0, len(answers) - span)
-        found = [(first, last, int(a)) for first, last, a in runs(answers[start:], log.genesis + start)]
+        found = list(runs(answers[start:], begun + start))
         if len(found) > most:
             return found[-most][0], found[-most:]
         if not start:
-            return log.genesis, found
+            return begun, found
         span *= 8
 
 
@@ -138,15 +139,17 @@ def _data(read: Read, log: Answers) -> dict[str, object]:
         "written": read.now * 1000,
         "words": [WORDS[answer] for answer in Answer],
         "unknown": int(Answer.UNKNOWN),
-        "runs": [[*run, _said(read.history, run[0], run[1], Answer(run[2]))] for run in found],
+        "runs": [
+            [first, last, int(answer), _said(read.history, first, last, answer)]
+            for first, last, answer in found
+        ],
     }
 
 
 def _stretches(read: Read, log: Answers) -> list[Stretch]:
     """Those of the last year that are not attested, the newest first."""
     h = read.history
-    first = max(h.genesis + 1, log.end - LOOK_BACK_MS // log.period_ms)
-    found = list(runs(log.answers[first - h.genesis : max(0, log.end - h.genesis)], first))
+    since = log.end - LOOK_BACK_MS // log.period_ms
     return [
         Stretch(
             WORDS[answer].capitalize(),
@@ -156,7 +159,8 @@ def _stretches(read: Read, log: Answers) -> list[Stretch]:
             _said(h, start, last, answer),
             answer > Answer.UNKNOWN,
         )
-        for start, last, answer in reversed(found[-MOST_ROWS:])
+        for start, last, answer in reversed(_newest(log, MOST_ROWS)[1])
+        if last >= since
     ]
 
 
