@@ -88,7 +88,7 @@ def export(
     if as_json:
         emit({"files": [str(path) for path in made]})
     else:
-        _tell(made or [])
+        _tell(made)
         if not made:
             out().print("Nothing new: the log has no beat beyond those in the feed.", markup=False)
 
