@@ -60,6 +60,10 @@ def test_killed_workers_come_back_and_the_call_is_kept(tmp_path: Path) -> None:
         supervisor.start()
         try:
             wait(supervisor.ready)
+            assert supervisor.at_work()
+            office_pid = supervisor.pids()["office"]
+            os.kill(office_pid, signal.SIGKILL)
+            wait(lambda: not supervisor.at_work())  # a service manager's watchdog is not fed meanwhile
             stop = threading.Event()
 
             def watch() -> None:
@@ -70,9 +74,10 @@ def test_killed_workers_come_back_and_the_call_is_kept(tmp_path: Path) -> None:
             watcher.start()
             killer = threading.Timer(1.5, lambda: os.kill(supervisor.pids()["seal"], signal.SIGKILL))
             killer.start()
-            os.kill(supervisor.pids()["office"], signal.SIGKILL)
             call(config, 4.0)
             wait(lambda: Archive(home, config, SystemClock()).offers(1))
+            assert supervisor.at_work()
+            assert supervisor.pids()["office"] != office_pid
             stop.set()
             watcher.join()
         finally:
