@@ -21,6 +21,7 @@ from memcon.seal.genesis import create_log
 from memcon.seal.keys import load_keys
 from memcon.service import demo, office, worker
 from memcon.service.archive import Archive
+from memcon.service.capturing import capture_settings
 from memcon.service.checks import check_target, verify_home
 from memcon.service.parts import config_parts, source_digest
 from memcon.service.rebuilding import rebuild_catalogue
@@ -147,7 +148,7 @@ def test_parts_name_keys_lines_and_the_code_that_runs() -> None:
 
 
 def test_worker_settings_and_what_it_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = worker.capture_settings(recorded().home)
+    settings = capture_settings(recorded().home)
     assert (settings.recorder.origin, settings.recorder.period_ms) == (ORIGIN, 1000)
     assert worker.main(["capture", "--home", str(tmp_path)]) == 2
     assert "memcon init" in capsys.readouterr().err

@@ -18,53 +18,23 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from memcon.capture.calls import ReceiptKey, Settings
 from memcon.capture.handover import Handover
 from memcon.capture.log import Log
-from memcon.capture.process import CaptureSettings, run_capture
-from memcon.capture.server import Endpoint
-from memcon.capture.tls import TlsFiles
 from memcon.clock import SystemClock
 from memcon.errors import MachineError, MemconError
-from memcon.seal.keys import load_keys
-from memcon.seal.process import run_seal
 from memcon.service import config as configuration
-from memcon.service.office import run_office
-from memcon.service.parts import config_parts
-from memcon.service.witnessing import run_witnessing
-from memcon.store.durable import make_dirs, read_bytes
+from memcon.store.durable import make_dirs
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from memcon.service.config import Config
+
+    Role = Callable[[Home, Config, Handover], None]
+
 ALONE_SECONDS = 60
 ALONE_TRIES = 1200
-
-
-def capture_settings(home: Home) -> CaptureSettings:
-    """What capture needs, from the home's configuration, keys and custodians."""
-    config = configuration.load(home.config)
-    keys = load_keys(home.keys)
-    receipt = Ed25519PrivateKey.from_private_bytes(keys.receipt)
-    first, last = config.media_ports
-    return CaptureSettings(
-        Settings(
-            config.origin,
-            config.period * 1000,
-            config.media_address,
-            tuple((line.name, line.match) for line in config.lines),
-        ),
-        tuple(Endpoint(end.transport, end.host, end.port) for end in config.sip_listen),
-        f"{first}-{last}",
-        config_parts(config, keys, read_bytes(home.custodians)),
-        ReceiptKey(keys.receipt_public(), receipt.sign),
-        TlsFiles(config.sip_certificate, config.sip_key)
-        if config.sip_certificate is not None and config.sip_key is not None
-        else None,
-    )
 
 
 @contextlib.contextmanager
@@ -94,19 +64,32 @@ def _locked(handle: IO[str]) -> bool:
     return True
 
 
-def _run(home: Home, config: configuration.Config, role: str, handover: Handover) -> None:
+def _load(role: str) -> Role:
+    """What a role does. Each loads what it works with alone: calls wait for one that is started again."""
     clock = SystemClock()
     if role == "capture":
-        run_capture(home, capture_settings(home), clock, handover)
-        return
-    alive = follow_supervisor(handover)
+        from memcon.capture.process import run_capture
+        from memcon.service.capturing import capture_settings
+
+        return lambda home, _, handover: run_capture(home, capture_settings(home), clock, handover)
     if role == "seal":
-        witnessed = config.witness_policy is not None
-        run_seal(home, _stop_event(), clock, Log(clock), witnessed=witnessed, alive=alive)
-    elif role == "witness":
-        run_witnessing(home, config, clock, _stop_event())
-    else:
-        run_office(home, config, clock, alive)
+        from memcon.seal.process import run_seal
+
+        return lambda home, config, handover: run_seal(
+            home, _stop_event(), clock, Log(clock),
+            witnessed=config.witness_policy is not None, alive=follow_supervisor(handover),
+        )  # fmt: skip
+    if role == "witness":
+        from memcon.service.witnessing import run_witnessing
+
+        def witness(home: Home, config: Config, handover: Handover) -> None:
+            follow_supervisor(handover)
+            run_witnessing(home, config, clock, _stop_event())
+
+        return witness
+    from memcon.service.office import run_office
+
+    return lambda home, config, handover: run_office(home, config, clock, follow_supervisor(handover))
 
 
 def follow_supervisor(handover: Handover) -> Callable[[], None]:
@@ -141,12 +124,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     handover = Handover(None if args.supervisor is None else socket.socket(fileno=args.supervisor))
     try:
+        run = _load(args.role)
         if args.role == "capture":
-            handover.wait()
+            handover.wait()  # with all that it needs loaded
         config = configuration.load(Home(args.home).config)
         home = Home(args.home, journal_fallback=config.journal_fallback)
         with alone(home, args.role):
-            _run(home, config, args.role, handover)
+            run(home, config, handover)
     except MemconError as error:
         sys.stderr.write(f"memcon {args.role}: {error}\n")
         return 2
