@@ -7,19 +7,33 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from tests.sharing import SHARED
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 # No deadline: the machine may be busy with others.
 settings.register_profile("memcon", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "memcon"))
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """For loops over every byte or moment, which run the same lines thousands of times: no coverage tracer.
+
+    No line of this thread counts as covered meanwhile; other tests cover what these only repeat.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,67 +2,32 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.console.dossier_rig import desk, office, said, sealed, token, writer
 from tests.console.fakes import make_office
 
-from memcon.accounts.desk import AccountsDesk
-from memcon.catalogue.catalogue import Catalogue
-from memcon.clock import ManualClock
 from memcon.console import dossier_words as words
-from memcon.service.example import install
-from memcon.store.dossiers import DossierStore
-from memcon.store.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from httpx import Response
     from starlette.testclient import TestClient
     from tests.console.fakes import Office
 
+    from memcon.accounts.desk import AccountsDesk
+
 ID = "2017-01-28/1"
+__all__ = ["desk", "office", "sealed", "writer"]  # fixtures
 HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)> "quoted" & <a href="javascript:x">x</a>.'
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[AccountsDesk]:
-    home = Home(tmp_path / "home")
-    catalogue = Catalogue(home.catalogue)
-    yield AccountsDesk(DossierStore(home, ManualClock(), lambda *_: None), catalogue.dossiers)
-    catalogue.close()
-
-
-@pytest.fixture
-def office(tmp_path: Path, desk: AccountsDesk) -> Office:
-    install(desk)
-    (tmp_path / "office").mkdir()
-    return make_office(tmp_path / "office", dossiers=desk)
-
-
-@pytest.fixture
-def reader(office: Office) -> TestClient:
-    return office.client("vera")
-
-
-@pytest.fixture
-def writer(office: Office) -> TestClient:
-    return office.client("olaf")
-
-
-def said(text: str) -> str:
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text))).replace("\u00a0", " ")
-
-
 def post(client: TestClient, path: str, at: str = f"/d/{ID}", **fields: str) -> Response:
-    token = re.search(r'name="token" value="([^"]+)"', client.get(at).text)
-    assert token is not None
-    answer: Response = client.post(path, data={"token": token[1], **fields})
+    answer: Response = client.post(path, data={"token": token(client, at), **fields})
     return answer
 
 

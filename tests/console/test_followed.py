@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
-import re
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.console.fakes import make_office
+from tests.console.dossier_rig import desk, office, said, sealed, token, writer
 
-from memcon.accounts.desk import AccountsDesk
 from memcon.aftermath.desk import FollowedDesk
-from memcon.aftermath.sets import EventSets
-from memcon.catalogue.catalogue import Catalogue
-from memcon.clock import ManualClock
-from memcon.service.example import install
-from memcon.store.dossiers import DossierStore
-from memcon.store.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.testclient import TestClient
-    from tests.console.fakes import Office
+
+    from memcon.accounts.desk import AccountsDesk
 
 D = "/d/2017-01-28/1"
+__all__ = ["desk", "office", "sealed", "writer"]  # fixtures
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
 EVENTS = Path(__file__).parents[1] / "vectors" / "events"
 
@@ -42,61 +32,8 @@ def data() -> Path:
     return folder / "events"
 
 
-@pytest.fixture
-def sealed() -> list[str]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the example dossier, made once: each test has a copy."""
-    home = Home(tmp_path_factory.mktemp("example") / "home")
-    catalogue = Catalogue(home.catalogue)
-    desk = AccountsDesk(DossierStore(home, ManualClock(), lambda *_: None), catalogue.dossiers)
-    install(desk, foreign=FollowedDesk(desk).write)
-    catalogue.close()
-    return home.root
-
-
-@pytest.fixture
-def desk(tmp_path: Path, example: Path, sealed: list[str]) -> Iterator[AccountsDesk]:
-    home = Home(Path(shutil.copytree(example, tmp_path / "home")))
-    catalogue = Catalogue(home.catalogue)
-    yield AccountsDesk(
-        DossierStore(home, ManualClock(), lambda _, digest: sealed.append(digest.hex())), catalogue.dossiers
-    )
-    catalogue.close()
-
-
-@pytest.fixture
-def office(tmp_path: Path, desk: AccountsDesk) -> Office:
-    (tmp_path / "office").mkdir()
-    sets = EventSets(tmp_path / "home" / "events", lambda *_: None)
-    return make_office(tmp_path / "office", dossiers=desk, event_sets=sets)
-
-
-@pytest.fixture
-def reader(office: Office) -> TestClient:
-    return office.client("vera")
-
-
-@pytest.fixture
-def writer(office: Office) -> TestClient:
-    return office.client("olaf")
-
-
-def said(text: str) -> str:
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text))).replace("\u00a0", " ")
-
-
-def token(client: TestClient) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', client.get(f"{D}/events").text)
-    assert found is not None
-    return found[1]
-
-
 def send(client: TestClient, kind: str, **fields: str) -> tuple[int, str]:
-    answer = client.post(f"{D}/followed/{kind}", data={"token": token(client), **fields})
+    answer = client.post(f"{D}/followed/{kind}", data={"token": token(client, f"{D}/events"), **fields})
     return answer.status_code, said(answer.text)
 
 
@@ -173,7 +110,7 @@ def test_the_answer_is_worked_out_on_the_page_and_kept(
     calls = (data / "leader-calls-us-ru.csv").read_text().splitlines()[1:]
     name = "ucdp_ged_ukraine_2014_2021_compact.csv"
     fields = {
-        "token": token(writer),
+        "token": token(writer, f"{D}/events"),
         "calls": "\n".join(line.split(",")[0] for line in calls),
         "from": "2015-03-01",
         "to": "2021-12-31",
@@ -214,7 +151,12 @@ def test_a_study_written_by_hand_breaks_no_page(
 
 
 def test_a_study_of_other_files_and_of_too_much(writer: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {"token": token(writer), "calls": "2031-03-01\n2017-01", "chosen": "unknown", "windows": "1"}
+    fields = {
+        "token": token(writer, f"{D}/events"),
+        "calls": "2031-03-01\n2017-01",
+        "chosen": "unknown",
+        "windows": "1",
+    }
     files = {"file": ("ucdp.csv", (EVENTS / "ucdp.csv").read_bytes())}
     answer = writer.post(f"{D}/followed/study", data={**fields, "windows": "x"}, files=files)
     assert "write lengths in days" in said(answer.text)

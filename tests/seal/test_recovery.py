@@ -141,6 +141,7 @@ def test_a_busy_day(uncut: dict[str, bytes], copies: Copies) -> None:
     assert everything(world) == uncut
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_new_sealer_after_any_frame(uncut: dict[str, bytes], copies: Copies) -> None:
     _, frames = copies.fresh()
     for cut in range(1, len(frames), 11):
@@ -212,6 +213,7 @@ def points(total: int) -> Iterator[tuple[int, str]]:
         yield at, modes[n % 3]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_fault_in_any_operation(
     uncut: dict[str, bytes], copies: Copies, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ PARTS = 4  # so that the processes of a run share the longest test
 
 
 @pytest.fixture(autouse=True)
-def _arithmetic_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _done_once(monkeypatch: pytest.MonkeyPatch, untraced: None) -> None:
     """Most flips leave key, text and signature alone: the same curve arithmetic is worked out once."""
     for owner, name in ((ed25519, "_tables"), (ed25519.PublicKey, "verify")):
         monkeypatch.setattr(owner, name, functools.cache(getattr(owner, name)))
