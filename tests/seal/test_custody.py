@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,8 +74,8 @@ def test_lists_that_are_none() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_readers(data: bytes) -> None:
     for read in (custody.decode_custodians, custody.decode_wraps):
-        with pytest.raises(RemoteError):
-            read(data)
+        with contextlib.suppress(RemoteError):  # an empty list of wraps is one that can be read
+            assert read(data) == ({} if read is custody.decode_wraps else None)
 
 
 def test_no_custodians_file(tmp_path: Path) -> None:

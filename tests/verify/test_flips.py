@@ -24,7 +24,7 @@ PARTS = 4  # so that the processes of a run share the longest test
 
 
 @pytest.fixture(autouse=True)
-def _done_once(monkeypatch: pytest.MonkeyPatch, untraced: None) -> None:
+def _done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most flips leave key, text and signature alone: the same curve arithmetic is worked out once."""
     for owner, name in ((ed25519, "_tables"), (ed25519.PublicKey, "verify")):
         monkeypatch.setattr(owner, name, functools.cache(getattr(owner, name)))
@@ -76,6 +76,7 @@ def check(data: bytes, trusted: Trust, place: int, span: tuple[int, int, list[in
             assert exact <= {second}
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_byte_of_a_bundle(part: int) -> None:
     world, call = small()
@@ -87,6 +88,45 @@ def test_every_byte_of_a_bundle(part: int) -> None:
         # Every byte of the media and of the container around them; of the rest every third.
         if start - 100 <= place < end + 100 or not place % 3 or place > len(data) - 600:
             check(data, trusted, place, span, 1 << place % 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "code"),
+    [
+        ("beats.mcb", 15, "beats-form"),  # of a tree of another size
+        ("beats.mcb", 23, "genesis-missing"),  # the first is no leaf 0
+        ("beats.mcb", 24, "beat-form"),  # a leaf that is none
+        ("leaves.mcl", 15, "manifest-facts"),  # of another call
+        ("leaves.mcl", 20, "call-form"),
+        ("media.mcb", 300, "byte-changed"),
+    ],
+)
+def test_what_a_changed_byte_is_called(name: str, place: int, code: str) -> None:
+    world, call = small()
+    data = bytearray(b.bundle(world, call).pack())
+    contents = read(Report("", ""), bytes(data))
+    assert contents is not None
+    data[bytes(data).index(bytes(contents.entries[name].content)) + place] ^= 1
+    assert code in verify_bundle(data, trust(world.vkeys())).counts
+
+
+def test_heads_of_seconds_and_the_directory_of_the_container() -> None:
+    """A part of the exhaustive loop, with the tracer: lines that no other damage reaches."""
+    world, call = small()
+    data = b.bundle(world, call).pack()
+    trusted, span = trust(world.vkeys()), media_place(data)
+    directory = int.from_bytes(data[-6:-2], "little")
+    for place in (*range(span[0], span[0] + 100, 3), directory + 42, len(data) - 12):
+        check(data, trusted, place, span, 1)
+
+
+def test_a_file_of_a_vault_object_that_differs_from_its_inventory(tmp_path: Path) -> None:
+    world, call = small()
+    files = b.ocfl_object(b.vault_files(world, call))
+    b.write_files(tmp_path, files)
+    name = next(name for name in files if name.endswith("media.mcb") or "/content/" in name)
+    (tmp_path / name).write_bytes(files[name] + b"more")
+    assert "ocfl-digest" in verify_object(tmp_path, trust(world.vkeys())).counts
 
 
 def test_bytes_of_a_bundle_with_both_signatures() -> None:
@@ -137,6 +177,7 @@ def test_media_cut_short_name_the_seconds_that_are_not_there() -> None:
     assert {(f.second, f.through) for f in report.findings if f.code == "media-missing"} == {(3, 4)}
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("step", [None, 1])
 def test_every_byte_of_a_log(tmp_path: Path, step: int | None) -> None:
     world, _ = b.simple(2)
@@ -178,6 +219,7 @@ def test_bytes_of_a_log_of_three_levels(tmp_path: Path) -> None:
         path.write_bytes(data)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_every_byte_of_a_vault_object(tmp_path: Path) -> None:
     world, call = small()
     files = b.ocfl_object(b.vault_files(world, call))
