@@ -31,6 +31,11 @@ def off(world: b.World, slot: int | None = None) -> bytes:
     return world.state(said.encode())
 
 
+def on(world: b.World) -> bytes:
+    """An on statement for the next slot, kept; its hash."""
+    return world.state(On(world.origin, world.slot, "J. Ruiz", "by hand", "works over", ("all",)).encode())
+
+
 def test_slots_between_the_beginning_and_the_first_beat_count(tmp_path: Path) -> None:
     world = b.World(mldsa=False)
     world.genesis()
@@ -114,10 +119,40 @@ def test_a_turn_that_a_leaf_before_it_announced(tmp_path: Path) -> None:
 def test_a_statement_of_on_does_not_declare_an_off(tmp_path: Path) -> None:
     world = b.begun()
     world.beat(statement=off(world, world.slot + 1))
-    on = On(world.origin, world.slot, "J. Ruiz", "by hand", "works over", ())
-    world.beat(statement=world.state(on.encode()))
+    world.beat(statement=on(world))
     world.beat(state=State.OFF)
     assert set(check(world, tmp_path).counts) == {"off-undeclared"}
+
+
+def test_off_and_on_again_within_one_slot(tmp_path: Path) -> None:
+    world = b.begun()
+    world.beat(statement=off(world))
+    world.beat(state=State.OFF, statement=on(world))
+    world.beat()
+    assert not check(world, tmp_path / "one").counts
+    world.beat(state=State.OFF)  # what has served, and been ended, does not serve again
+    report = check(world, tmp_path / "two")
+    assert report.counts == {"off-undeclared": 1}
+    assert report.findings[0].where == "leaf 5"
+
+
+def test_an_on_does_not_stand_for_the_off_before_it(tmp_path: Path) -> None:
+    world = b.begun()
+    world.beat()
+    world.beat(state=State.OFF, statement=on(world))
+    world.beat()
+    report = check(world, tmp_path)
+    assert report.counts == {"off-undeclared": 1}
+    assert report.findings[0].where == "leaf 3"
+
+
+def test_an_on_named_twice_came_before_the_turn(tmp_path: Path) -> None:
+    world = b.begun()
+    world.beat(statement=off(world, world.slot + 1))
+    said = on(world)
+    world.beat(statement=said)
+    world.beat(state=State.OFF, statement=said)
+    assert check(world, tmp_path).counts == {"off-undeclared": 1}
 
 
 def test_many_undeclared_offs(tmp_path: Path) -> None:

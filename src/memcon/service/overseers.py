@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 POLICY = "witnesses.policy"
 COUNT = 3
 AWAY_SECONDS = 6.0
+READY_SECONDS = 60
 PERSON = "J. Ruiz, duty officer"
 
 
@@ -79,6 +80,26 @@ class Overseers:
             subprocess.Popen([*command, str(root)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             for root in self._roots
         ]
+        try:
+            wait_for(self._listening, READY_SECONDS, "the witnesses were not up", clock)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _listening(self) -> bool:
+        """Whether all of them answer. A recorder that starts before has no quorum: its beats are *late*.
+
+        Raises MachineError where one has ended.
+        """
+        for process, root in zip(self._processes, self._roots, strict=True):
+            if process.poll() is not None:
+                raise MachineError(f"the witness in {root} ended at once", cure="witnesses.log says why")
+            settings = load(root)
+            try:
+                socket.create_connection((settings.host, settings.port), timeout=1).close()
+            except OSError:
+                return False
+        return True
 
     def show(self, supervisor: Supervisor) -> None:
         """The two ways of not recording. Raises MachineError where an answer is not the one it must be."""

@@ -212,7 +212,10 @@ class BeatCheck:
         return genesis
 
     def _check_turns(self, kinds: dict[bytes, type[statements.Statement] | None]) -> None:
-        """The last switch that was named before a turn to off must be to off; one not read is reported."""
+        """The last switch named before a turn to off must be to off; one that was not read is reported.
+
+        An *on* that the turning leaf is the first to name comes after the turn, and is none before it.
+        """
         served: set[bytes] = set()
         for before, leaf, named in self._turns:
             if before.state in _ON:
@@ -222,12 +225,17 @@ class BeatCheck:
                 for digest in named
                 if digest not in served and kinds.get(digest) in (statements.Off, statements.On, None)
             ]
+            if switches and switches[-1] == (leaf.statement, statements.On) and self._first_named_by(leaf):
+                switches.pop()  # off and on again within the slot: the leaf names what ended it
             if not switches or switches[-1][1] is statements.On:
                 text = f"is {_word(leaf)} after a leaf that is {_word(before)}, and no statement says so"
                 self.report.add("off-undeclared", f"leaf {leaf.index}", text)
             offs = {digest for digest, kind in switches if kind is not statements.On}
             if offs == {leaf.statement}:  # beside another off, it is the other that has served
                 served.add(leaf.statement)
+
+    def _first_named_by(self, leaf: Beat) -> bool:
+        return self.named[leaf.statement][0].leaf is leaf
 
     def _statement(self, digest: bytes, naming: Naming, data: bytes | None) -> statements.Statement | None:
         leaf = naming.leaf
