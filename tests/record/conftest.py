@@ -19,6 +19,7 @@ from memcon.record import (
     silence,
     slottree,
     statement,
+    transcript,
 )
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ ROUNDTRIPS: dict[str, Roundtrip] = {
     "openings.mcb": lambda data: opened.encode_openings(*opened.read_openings(data)),
     "config.mcb": _config,
     "beats.mcb": lambda data: opened.encode_beats(*opened.read_beats(data)),
+    "transcript": lambda data: transcript.decode(data).encode(),
     "silence": lambda data: silence.Certificate.parse(data).encode(),
     "bundle": _bundle,
     "manifest": _manifest,
@@ -180,6 +182,7 @@ def samples() -> dict[str, list[bytes]]:
         "silence": [load("silence")["certificate"].encode().hex()],
         "bundle": [load("bundle")["container"]],
         "manifest": [load("bundle")["manifest"]],
+        "transcript": [row["bytes"] for row in load("transcript")["versions"]],
     }
     names = ("media.mcb", "events.mcb", "streams.mcb", "openings.mcb", "config.mcb", "beats.mcb")
     hexes |= {name: [load("bundle")["files"][name]] for name in names}

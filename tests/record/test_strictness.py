@@ -44,6 +44,7 @@ NAMES = (
         "bundle",
         "manifest",
         "silence",
+        "transcript",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Vectors of texts: canonical JSON, silence certificates, dossier entries (FORMATS §16, §18)."""
+"""Vectors of texts: canonical JSON, silence certificates, dossiers, transcripts (FORMATS §16, §18, §20)."""
 
 from __future__ import annotations
 
@@ -82,3 +82,39 @@ def dossier_entries() -> dict[str, Any]:
             )
         )
     return {"entries": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}
+
+
+def transcripts() -> dict[str, Any]:
+    """A machine's version of a call, and a person's over it, naming it (FORMATS §20)."""
+    machine = {
+        "engine": "an engine", "engine_version": "1.2", "model": "a model", "model_version": "r1",
+        "model_digest": sample("model").hex(), "made": "whole", "settings": {"beam": 1, "hot_words": ["Öl"]},
+    }  # fmt: skip
+    of = {"kind": "call", "id": "7", "handle": sample("handle")[:16].hex(),
+          "digest": sample("call root").hex(), "duration": 9000}  # fmt: skip
+    said = {"start": 1200, "end": 2600, "speaker": "", "language": "", "translations": [],
+            "words": [["Good", 1200, 1450, 970, []],
+                      ["morning.", 1500, 2600, 412, ["uncertain"]]]}  # fmt: skip
+    lane: dict[str, Any] = {
+        "name": "A", "participant": "p1", "speaker": "Ñandú", "streams": [0], "language": "en",
+        "found": "set", "utterances": [said], "stretches": [[3000, 4000, "lost"], [4000, 8000, "hold"]],
+    }  # fmt: skip
+    heard = {"start": 1200, "end": 2600, "speaker": "", "language": "",
+             "words": [["Good", 1200, 1450, None, []], ["evening.", 1500, 2400, None, []],
+                       ["", 2400, 2600, None, ["inaudible"]]],
+             "translations": [["ru", "Добрый вечер.", "A. Interpreter"]]}  # fmt: skip
+    unknown: dict[str, Any] = {
+        "name": "B", "participant": None, "speaker": "", "streams": [], "language": "und",
+        "found": "unknown", "utterances": [], "stretches": [],
+    }  # fmt: skip
+    head = {"format": "memcon/transcript/1", "of": of, "note": ""}
+    files = [canonical(head | {
+        "kind": "machine", "by": "memcon 0.1.0", "machine": machine, "corrects": None, "version": 1,
+        "previous": "0" * 64, "at": "2026-11-28T08:00:00Z", "lanes": [lane, unknown],
+    })]  # fmt: skip
+    files.append(canonical(head | {
+        "kind": "corrected", "by": "A. Listener", "machine": None, "corrects": 1, "version": 2,
+        "previous": sha(files[0]).hex(), "at": "2026-11-28T09:00:00Z",
+        "lanes": [lane | {"utterances": [heard]}, unknown],
+    }))  # fmt: skip
+    return {"versions": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}

@@ -117,6 +117,11 @@ class Home:
         return self.root / "dossiers"
 
     @property
+    def transcripts(self) -> Path:
+        """The versions of each transcript (FORMATS §20)."""
+        return self.root / "transcripts"
+
+    @property
     def events(self) -> Path:
         """Event files taken in, with their indexes (FORMATS §18)."""
         return self.root / "events"
