@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -19,16 +21,26 @@ from memcon.client.voice import demo_voices
 from memcon.clock import SystemClock
 from memcon.service.archive import Archive
 from memcon.service.config import Config, load, template
-from memcon.service.demo import free_port
 from memcon.service.setup import init_home
 from memcon.service.supervisor import Supervisor
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ORIGIN = "tests.memcon.example/running"
+LOWEST_MEDIA, SHARE, SHARES = 20_000, 400, 31
+
+
+def _shares_of_this_worker() -> Iterator[int]:
+    """Without end: the shares of the media ports that are this worker's, in turn."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return itertools.cycle(range(worker, SHARES, workers))
+
+
+_shares = _shares_of_this_worker()
 
 
 def wait(done: Callable[[], object], seconds: float = 120) -> None:
@@ -55,6 +67,23 @@ def quiet_port() -> int:
             return port
 
 
+def media_ports() -> tuple[int, int]:
+    """First and last of 400 ports for a recorder's media that no other recorder of this run is given.
+
+    The workers of a run take their shares in turn, below the ports that the kernel gives to clients:
+    who listens to all traffic of his ports, as tcpdump does, must not hear another test's calls.
+    """
+    for share in _shares:
+        first = LOWEST_MEDIA + SHARE * share
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            try:
+                udp.bind(("127.0.0.1", first))
+            except OSError:  # another run on this machine has it
+                continue
+        return first, first + SHARE - 1
+    raise AssertionError("unreachable: the shares go round")
+
+
 def closed_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.bind(("127.0.0.1", 0))
@@ -64,13 +93,13 @@ def closed_port() -> int:
 
 def new_home(root: Path, extra: str = "") -> Config:
     """A recorder on free ports of loopback, one beat a second; `extra` ends its memcon.toml."""
-    first = 20_000 + 400 * (free_port(socket.SOCK_DGRAM) % 90)
+    first, last = media_ports()
     text = template(
         ORIGIN,
         period=1,
         sip_port=quiet_port(),
         console_port=quiet_port(),
-        ports=f"{first}-{first + 399}",
+        ports=f"{first}-{last}",
     )
     return init_home(Home(root), text + extra, SystemClock())
 

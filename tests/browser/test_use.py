@@ -65,7 +65,7 @@ def test_play_by_keyboard(browser: Browser, still: Site) -> None:
     tab_to(page, "#play")
     page.keyboard.press("Space")
     until(page, "!document.getElementById('audio').paused")
-    assert page.inner_text("#play") == "Pause"
+    until(page, "document.getElementById('play').innerText === 'Pause'")
     page.keyboard.press("Space")
     until(page, "document.getElementById('audio').paused")
     before = page.evaluate("document.getElementById('audio').currentTime")
@@ -91,11 +91,11 @@ def test_a_click_in_the_score_seeks_and_the_head_goes_there(browser: Browser, st
     page.mouse.click(box["x"] + 3 * 40 + 1, box["y"] + 40)
     until(page, "document.getElementById('audio').currentTime >= 220")
     page.click("#play")
-    assert page.inner_text("#play").startswith("Play from 3:4")
+    until(page, "document.getElementById('play').innerText.startsWith('Play from 3:4')")
     assert page.locator("#m-180 .head-line").count() == 1
     page.select_option("#lane", "B")
     until(page, "document.getElementById('audio').src.endsWith('/audio/B.wav')")
-    assert page.inner_text("#play").startswith("Play from 3:4")
+    until(page, "document.getElementById('play').innerText.startsWith('Play from 3:4')")
     page.click("#play")
     until(page, "document.getElementById('audio').currentTime >= 220")
     page.context.close()
@@ -104,7 +104,7 @@ def test_a_click_in_the_score_seeks_and_the_head_goes_there(browser: Browser, st
 def test_an_address_names_a_second(browser: Browser, still: Site) -> None:
     page = still.visitor(browser)
     page.goto(still.base + "/calls/7#t=137")
-    assert page.inner_text("#play") == "Play from 2:17"
+    until(page, "document.getElementById('play').innerText === 'Play from 2:17'")
     page.locator("a.seek", has_text="4:21").click()
     until(page, "document.getElementById('audio').currentTime >= 261")
     page.context.close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from tests.running import media_ports, quiet_port
 
 from memcon.cli.main import main
 from memcon.store.paths import RUN_VARIABLE
@@ -101,12 +102,11 @@ def start(
     directory: Path, *, period: int = 1, configure: Callable[[str], str] | None = None
 ) -> tuple[Recorder, subprocess.Popen[str]]:
     """Make a home, change its memcon.toml, and serve it; returns when it says that it records."""
-    ports = free_port()
-    first = 20_000 + ports % 100 * 400
-    recorder = Recorder(directory / "home", directory / "run", ports, (first, first + 399))
+    sip_port, (first, last) = quiet_port(), media_ports()
+    recorder = Recorder(directory / "home", directory / "run", sip_port, (first, last))
     made = recorder.command(
-        "init", "--origin", "recorder.example/foreign", "--period", str(period), "--sip-port", str(ports),
-        "--console-port", str(free_port()), "--media-ports", f"{first}-{first + 399}",
+        "init", "--origin", "recorder.example/foreign", "--period", str(period), "--sip-port", str(sip_port),
+        "--console-port", str(quiet_port()), "--media-ports", f"{first}-{last}",
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     if configure is not None:

@@ -83,7 +83,7 @@ def test_killed_workers_come_back_and_the_call_is_kept(tmp_path: Path) -> None:
             watcher.join()
         finally:
             supervisor.stop("enough")
-    assert sorted(text.split()[0] for text in said) == ["office", "seal"]
+    assert sorted(text.split()[0] for text in said) == ["office", "seal"], said
     assert all("SIGKILL" in text for text in said)
     report = Archive(home, config, SystemClock()).verify_call(1)
     assert report.ok, report.findings
