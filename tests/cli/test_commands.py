@@ -224,6 +224,7 @@ def test_names_and_lengths() -> None:
     assert default_home().name in ("memcon", Path(os.environ.get("MEMCON_HOME", "memcon")).name)
 
 
+@pytest.mark.usefixtures("traced_processes")
 def test_serve_records_until_told_to_stop(tmp_path: Path) -> None:
     port = quiet_port()
     new_home(tmp_path / "h", f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
@@ -265,6 +266,7 @@ def test_serve_records_until_told_to_stop(tmp_path: Path) -> None:
     assert "Stopped: the last beat says" in out.read_text()
 
 
+@pytest.mark.usefixtures("traced_processes")
 def test_the_demonstration_shows_what_it_promises(tmp_path: Path) -> None:
     done = subprocess.run(
         [MEMCON, "demo", "--once", "--home", str(tmp_path / "d")],

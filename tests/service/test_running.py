@@ -53,6 +53,7 @@ def test_a_clean_stop_ends_with_a_beat_that_says_off_and_by_whom() -> None:
     assert recorded().said == []
 
 
+@pytest.mark.usefixtures("traced_processes")
 def test_killed_workers_come_back_and_the_call_is_kept(tmp_path: Path) -> None:
     config = new_home(tmp_path / "home")
     home, said = Home(tmp_path / "home"), list[str]()
