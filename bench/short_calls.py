@@ -25,7 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from memcon.client.load import LoadPlan, run_load
+from memcon.client.load import run_load
+from memcon.client.load_plan import LoadPlan
 from memcon.clock import SystemClock
 from memcon.service.chaos import ROLES, Serving
 from memcon.service.config import template

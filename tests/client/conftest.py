@@ -33,11 +33,15 @@ class Uas:
     events: list[ev.Event] = field(default_factory=list)
     media: dict[int, list[bytes]] = field(default_factory=dict)
     reports: dict[int, list[rtcp.SenderReport]] = field(default_factory=dict)
+    secure: bool = False  # SRTCP comes, and is kept as it came
+    secured: dict[int, list[bytes]] = field(default_factory=dict)
     connections: int = 0
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
-        self.server = RecordingServer(self, lambda: secrets.token_hex(8), receipt=self._receipt)
+        self.server = RecordingServer(
+            self, lambda: secrets.token_hex(8), receipt=self._receipt, new_key=secrets.token_bytes
+        )
         self.udp: asyncio.DatagramTransport | None = None
         self.tcp: dict[str, asyncio.Transport] = {}
         self.endpoints: list[asyncio.DatagramTransport] = []
@@ -66,7 +70,7 @@ class Uas:
                     sock.close()
                 continue
             self._todo += pair
-            self.media[port], self.reports[port] = [], []
+            self.media[port], self.reports[port], self.secured[port] = [], [], []
             ports.append(port)
         return ports
 
@@ -131,6 +135,9 @@ class _Media(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if rtp.is_rtcp(data):
+            if self.uas.secure:
+                self.uas.secured[self.port - 1].append(data)
+                return
             report = rtcp.last_sender_report(rtcp.parse(data))
             assert report is not None
             self.uas.reports[self.port - 1].append(report)

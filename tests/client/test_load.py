@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memcon.client.load import LoadPlan, LoadReport, run_load
-from memcon.errors import UsageError
+from memcon.client.load import run_load
+from memcon.client.load_plan import LoadPlan, LoadProgress, LoadReport, read_sent
+from memcon.errors import FormatError, UsageError
 from memcon.wire import events as ev
+from memcon.wire import rtcp
+from memcon.wire.sdes import parse as parse_crypto
+from memcon.wire.srtp import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +71,57 @@ def test_faults_are_made_and_counted(uas: Uas, serve: Serve) -> None:
     assert [len(c.streams) for c in report.calls] == [3] * 4
 
 
+def test_jitter_and_srtp_by_the_suite_that_was_asked_for(uas: Uas, serve: Serve) -> None:
+    told: list[LoadProgress] = []
+    uas.secure = True
+
+    async def go() -> LoadReport:
+        async with serve("udp") as target:
+            suite = "AEAD_AES_256_GCM"
+            plan = LoadPlan(target, calls=2, seconds=0.7, jitter_ms=60, srtp=suite)
+            report = await run_load(plan, progress=told.append)
+            await asyncio.sleep(0.1)
+            return report
+
+    report = asyncio.run(go())
+    assert report.good
+    for started, call in zip(uas.of(ev.CallStarted), report.calls, strict=True):
+        assert isinstance(started, ev.CallStarted)
+        assert b"RTP/SAVP" in started.call.invite
+        lines = [each.key_line for each in started.call.streams]
+        for stream, crypto in zip(call.streams, lines, strict=True):
+            packets = uas.media[stream.port]
+            assert len(packets) == stream.sent > 20
+            guard = Guard(parse_crypto(crypto))
+            opened = guard.open(packets)
+            (control,) = guard.open(uas.secured[stream.port])
+            assert control is not None
+            said = rtcp.last_sender_report(rtcp.parse(control))
+            assert said is not None
+            assert said.packets == stream.sent
+            numbers = {(int.from_bytes(p[2:4], "big") - stream.first) & 0xFFFF for p in opened if p}
+            assert numbers == set(range(stream.packets)) - set(stream.left_out)
+    assert told[-1].begun == 2
+    assert any(each.up == 2 and each.sent > 0 for each in told)
+    assert read_sent(json.dumps(report.summary()).encode()) == report.calls
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[]",
+        b"{",
+        b'{"calls": 7}',
+        b'{"calls": [{}]}',
+        b"\xff",
+        b'{"calls": [{"call_id": "a", "session_id": "b", "streams": [{"left_out": ["x"], "twice": []}]}]}',
+    ],
+)
+def test_what_is_no_report_of_a_load_is_said(data: bytes) -> None:
+    with pytest.raises(FormatError, match="memcon load --json"):
+        read_sent(data)
+
+
 def test_refusals_are_counted_and_the_others_go_on(uas: Uas, serve: Serve) -> None:
     uas.ports_left = 5
     report = run(serve, "udp", calls=4, seconds=0.1)
@@ -99,6 +154,7 @@ def test_no_answer_and_no_answer_to_bye_are_told_apart(uas: Uas, serve: Serve) -
 @pytest.mark.parametrize(
     "options",
     [{"calls": 0}, {"calls": 10_001}, {"ramp": 0}, {"seconds": 0}, {"streams": 0}, {"streams": 65},
+     {"jitter_ms": -1}, {"jitter_ms": 1e6}, {"srtp": "ROT13"},
      {"lose": 1.1}, {"repeat": -0.1}, {"reorder": 2}, {"sockets": 0}, {"connections": 0}],
 )  # fmt: skip
 def test_plans_that_cannot_be_are_refused(options: dict[str, Any]) -> None:

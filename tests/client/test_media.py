@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from memcon.client.media import Faults, MediaSender
+from memcon.client.media import MediaSender
 from memcon.client.media_batch import sockaddr
+from memcon.client.media_late import Faults
 from memcon.clock import ManualClock, SystemClock
 from memcon.errors import LocalError
+from memcon.wire import sdes
+from memcon.wire.srtp import Guard
+from memcon.wire.srtp_client import Protector, crypto_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,3 +236,67 @@ def test_run_stops_when_told(pair: tuple[socket.socket, socket.socket]) -> None:
 def test_a_sender_that_cannot_be_is_refused(pair: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(LocalError):
         MediaSender(ManualClock(), pair[0], payload_bytes=70_000)
+
+
+def test_the_ledger_says_which_packets_never_left_and_which_left_twice(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """With every fault at once, whatever the stream's first number, and a refusing kernel in the middle."""
+    clock = ManualClock()
+    faults = Faults(np.random.default_rng(5), lose=0.1, repeat=0.1, reorder=0.1, jitter_ms=70)
+    sender = MediaSender(clock, pair[0], faults=faults)
+    here = pair[1].getsockname()
+    handles = [sender.add(*here, ssrc=n, sequence=65_400 + n) for n in range(3)]
+    seen: list[bytes] = []
+    for n in range(200):
+        if n == 100:  # from now on there is no way out for the first stream
+            piece, row = sender._place(handles[0])
+            piece.batch.names[row, 2:4] = 0  # port 0
+        step(sender, clock, 1)
+        seen += drain(pair[1])
+    for n, handle in enumerate(handles):
+        count = sender.remove(handle)
+        assert (count.packets, count.first_sequence) == (200, 65_400 + n)
+        came = [(sequence(p) - count.first_sequence) & 0xFFFF for p in seen if p[11] == n]
+        assert sorted(set(range(200)) - set(came)) == list(count.left_out)
+        assert sorted(i for i in set(came) if came.count(i) == 2) == list(count.twice)
+        assert len(came) == count.sent
+    assert sum(sender.refused.values()) > 50
+
+
+def test_jitter_delays_each_packet_by_up_to_as_much(pair: tuple[socket.socket, socket.socket]) -> None:
+    clock = ManualClock()
+    sender = MediaSender(clock, pair[0], faults=Faults(np.random.default_rng(5), jitter_ms=50))
+    sender.add(*pair[1].getsockname(), ssrc=1)
+    delays, order = [], []
+    for now in range(4000):
+        sender.send_due()
+        for packet in drain(pair[1]):
+            order.append(sequence(packet))
+            delays.append(now - 20 * sequence(packet))
+        clock.advance(TICK)
+    assert len(order) > 190
+    assert 0 <= min(delays) < 10
+    assert 40 < max(delays) <= 50
+    assert order != sorted(order)
+
+
+def test_streams_of_srtp_leave_protected(pair: tuple[socket.socket, socket.socket]) -> None:
+    clock = ManualClock()
+    line = sdes.parse(crypto_line("AES_CM_128_HMAC_SHA1_32", bytes(range(30))))
+    protector, guard = Protector(line), Guard(line)
+    sender = MediaSender(clock, pair[0], trailer=protector.trailer)
+    here = pair[1].getsockname()
+    sender.add(*here, ssrc=9, audio=b"a" * 160, sequence=65_534, protect=protector)
+    step(sender, clock, 4)
+    packets = drain(pair[1])
+    assert {len(packet) for packet in packets} == {176}
+    opened = guard.open(packets)
+    assert [p is not None and (sequence(p), p[12:]) for p in opened] == [
+        (n & 0xFFFF, b"a" * 160) for n in range(65_534, 65_538)
+    ]
+    assert sender.totals.octets == 4 * 176
+    with pytest.raises(LocalError, match="SRTP alone"):
+        sender.add(*here, ssrc=1)
+    with pytest.raises(LocalError, match="RTP has none"):
+        MediaSender(clock, pair[0]).add(*here, ssrc=1, protect=protector)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from memcon.client.media import Faults
+from memcon.client.media_late import Faults
 from memcon.client.media_thread import MediaThread, Play, Playing
 from memcon.client.voice import bind_pair
 from memcon.clock import SystemClock

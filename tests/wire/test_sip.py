@@ -7,6 +7,7 @@ import sipmessage
 from tests.wire.conftest import invite, request
 
 from memcon.errors import FormatError
+from memcon.wire.build import build_response
 from memcon.wire.sip import MAX_MESSAGE, SipError, media_type, parse
 
 
@@ -57,6 +58,14 @@ def test_odd_lines_are_noted_not_refused() -> None:
     )
     assert message.headers.get("subject") == "x y"
     assert message.to.uri_text == "sip:srs@10.0.0.9"
+
+
+def test_a_lone_cr_in_a_folded_value_can_be_answered() -> None:
+    """What is read of a value is what an answer repeats: it must not end the line there."""
+    folded = request().replace(b"Call-ID: call-1", b"Call-ID: call\r\r\n -1\r\0\r\n -2")
+    message = parse(folded)
+    assert message.headers.raw("call-id") == [b"call -1 -2"]
+    assert b"\r\nCall-ID: call -1 -2\r\n" in build_response(message.headers, 481)
 
 
 def test_an_unreadable_contact_is_none() -> None:

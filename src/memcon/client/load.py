@@ -11,25 +11,27 @@ import asyncio
 import contextlib
 import resource
 import secrets
-import statistics
 import threading
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from memcon.client.caller import new_id64, receipt_of
 from memcon.client.link import Link
-from memcon.client.media import Faults
+from memcon.client.load_plan import CallSent, LoadPlan, LoadProgress, LoadReport, StreamSent, check
+from memcon.client.media_late import Faults
 from memcon.client.media_thread import MediaThread, Play
 from memcon.client.voice import demo_voices
 from memcon.clock import NS, SystemClock
 from memcon.errors import UsageError
 from memcon.wire.codec import STATIC
+from memcon.wire.sdes import parse as parse_crypto
 from memcon.wire.src_client import Answered, ClientConfig, Party, RecordingClient, Refused
+from memcon.wire.srtp_client import Protector, crypto_line, key_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from memcon.client.link import Line
     from memcon.client.media_thread import Played
@@ -37,132 +39,60 @@ if TYPE_CHECKING:
 
 DRAIN_S: Final = 0.2  # between the last packet and BYE, as a client's own latency would be
 LOOK_S: Final = 0.5
-MAX_CALLS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """What to do: `ramp` calls a second are begun, each lasts `seconds` from its answer.
-
-    `lose`, `repeat` and `reorder` are probabilities per packet, drawn from `seed`.
-    """
-
-    target: str
-    calls: int = 500
-    seconds: float = 60.0
-    ramp: float = 100.0
-    streams: int = 2
-    lose: float = 0.0
-    repeat: float = 0.0
-    reorder: float = 0.0
-    seed: int = 1
-    sockets: int = 1
-    connections: int = 1
-    answer_seconds: float = 16.0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamSent:
-    """One stream: `port` is the recorder's; `sent` what the kernel took, repeated packets included."""
-
-    label: str
-    port: int
-    ssrc: int
-    sent: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallSent:
-    """One call: `status` of the INVITE (408: no answer), `bye` of the BYE, 0 where none was sent."""
-
-    call_id: str
-    session_id: str
-    status: int = 408
-    bye: int = 0
-    answer_ms: float = 0.0
-    receipt: bool = False
-    ended_by: str = "client"
-    streams: tuple[StreamSent, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LoadReport:
-    """What was done; counts are packets, `octets` UDP payload, times s (wall clock ns for start and end)."""
-
-    plan: LoadPlan
-    started: int
-    ended: int
-    calls: tuple[CallSent, ...]
-    sent: int
-    octets: int
-    lost: int
-    repeated: int
-    reordered: int
-    late_ticks: int
-    refused: dict[int, int]
-    cpu: float
-
-    @property
-    def answered(self) -> int:
-        """Calls that were taken."""
-        return sum(call.status == 200 for call in self.calls)
-
-    @property
-    def good(self) -> bool:
-        """Whether every call was taken and ended."""
-        return all(call.status == 200 and call.bye in (0, 200) for call in self.calls)
-
-    def summary(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        delays = sorted(call.answer_ms for call in self.calls if call.status == 200)
-        return asdict(self) | {
-            "answered": self.answered,
-            "answer_ms": {
-                "median": round(statistics.median(delays), 3) if delays else None,
-                "p99": round(delays[len(delays) * 99 // 100], 3) if delays else None,
-                "max": round(delays[-1], 3) if delays else None,
-            },
-        }
-
-
-def check(plan: LoadPlan) -> None:
-    """Raises UsageError for a plan that cannot be."""
-    if not 1 <= plan.calls <= MAX_CALLS or plan.ramp <= 0 or plan.seconds <= 0 or not 1 <= plan.streams <= 64:
-        raise UsageError(
-            f"{plan.calls} calls of {plan.streams} streams, {plan.ramp:g} a second, {plan.seconds:g} s each",
-            cure=f"1 to {MAX_CALLS} calls of 1 to 64 streams, ramp and seconds above 0",
-        )
-    if not all(0 <= p <= 1 for p in (plan.lose, plan.repeat, plan.reorder)):
-        raise UsageError("a fault's probability is not from 0 to 1", cure="Write one per cent as 0.01")
-    if plan.sockets < 1 or plan.connections < 1:
-        raise UsageError("at least one media socket and one SIP socket are needed")
 
 
 async def run_load(
-    plan: LoadPlan, clock: Clock | None = None, until: threading.Event | None = None
+    plan: LoadPlan,
+    clock: Clock | None = None,
+    until: threading.Event | None = None,
+    progress: Callable[[LoadProgress], None] | None = None,
 ) -> LoadReport:
     """Do it. Raises UsageError where nobody listens or the plan cannot be; refusals are counted.
 
-    Calls end after `plan.seconds`, or when `until` is set.
+    Calls end after `plan.seconds`, or when `until` is set. `progress` is called twice a second.
     """
     check(plan)
     clock = clock or SystemClock()
     links = [await Link.open(plan.target, clock)]
     try:
         links += [await Link.open(plan.target, clock) for _ in range(plan.connections - 1)]
-        faults = None
-        if plan.lose or plan.repeat or plan.reorder:
-            generator = np.random.default_rng(plan.seed)
-            faults = Faults(generator, lose=plan.lose, repeat=plan.repeat, reorder=plan.reorder)
-        media = MediaThread(clock, links[0].local[0], sockets=plan.sockets, faults=faults)
+        media = MediaThread(
+            clock,
+            links[0].local[0],
+            sockets=plan.sockets,
+            trailer=_trailer(plan.srtp),
+            faults=_faults(plan),
+        )
         try:
             media.start()
-            return await _Load(plan, links, media, clock, until or threading.Event()).run()
+            load = _Load(plan, links, media, clock, until or threading.Event())
+            return await load.run(progress)
         finally:
             media.close()
     finally:
         for link in links:
             await link.close()
+
+
+def _faults(plan: LoadPlan) -> Faults | None:
+    if not (plan.lose or plan.repeat or plan.reorder or plan.jitter_ms):
+        return None
+    return Faults(
+        np.random.default_rng(plan.seed),
+        lose=plan.lose,
+        repeat=plan.repeat,
+        reorder=plan.reorder,
+        jitter_ms=plan.jitter_ms,
+    )
+
+
+def _crypto(suite: str) -> str:
+    """A new key line, "" where it is to be RTP."""
+    return crypto_line(suite, secrets.token_bytes(key_bytes(suite))) if suite else ""
+
+
+def _trailer(suite: str) -> int:
+    return Protector(parse_crypto(_crypto(suite))).trailer if suite else 0
 
 
 class _Load:
@@ -175,8 +105,26 @@ class _Load:
         self._media = media
         self._clock = clock
         self._voices = demo_voices()
+        self._begun = self._up = self._over = 0
 
-    async def run(self) -> LoadReport:
+    async def run(self, progress: Callable[[LoadProgress], None] | None) -> LoadReport:
+        """Place all calls and wait for their ends."""
+        if progress is None:
+            return await self._place()
+        saying = asyncio.create_task(self._say(progress))
+        try:
+            return await self._place()
+        finally:
+            saying.cancel()
+
+    async def _say(self, progress: Callable[[LoadProgress], None]) -> None:
+        began = self._clock.monotonic_ns()
+        while True:
+            elapsed = (self._clock.monotonic_ns() - began) / NS
+            progress(LoadProgress(self._begun, self._up, self._over, self._media.totals().sent, elapsed))
+            await asyncio.sleep(LOOK_S)
+
+    async def _place(self) -> LoadReport:
         started, began, cpu = self._clock.wall_ns(), self._clock.monotonic_ns(), _cpu_seconds()
         tasks = []
         for number in range(self._plan.calls):
@@ -200,7 +148,8 @@ class _Load:
             _cpu_seconds() - cpu,
         )
 
-    def _client(self, link: Link, number: int, session_id: str) -> RecordingClient:
+    def _client(self, link: Link, number: int, session_id: str) -> tuple[RecordingClient, list[str]]:
+        """The client of a call, and the key line of each stream."""
         port = self._media.ports[number % self._plan.sockets]
         parties = tuple(
             Party(
@@ -210,6 +159,7 @@ class _Load:
                 str(n),
                 new_id64(),
                 new_id64(),
+                _crypto(self._plan.srtp),
             )
             for n in range(1, self._plan.streams + 1)
         )
@@ -221,13 +171,14 @@ class _Load:
             codec=STATIC[self._voices[0].payload_type],
             session_id=session_id,
         )
-        return RecordingClient(config, lambda: secrets.token_hex(8))
+        return RecordingClient(config, lambda: secrets.token_hex(8)), [party.crypto for party in parties]
 
     async def _call(self, number: int) -> CallSent:
         link = self._links[number % len(self._links)]
         session_id = new_id64()
-        client = self._client(link, number, session_id)
+        client, keys = self._client(link, number, session_id)
         line = link.add(client)
+        self._begun += 1
         count = CallSent(client.call_id, session_id)
         began = self._clock.monotonic_ns()
         try:
@@ -235,13 +186,18 @@ class _Load:
             if isinstance(result, Answered):
                 delay = round((self._clock.monotonic_ns() - began) / 1e6, 3)
                 count = replace(count, status=200, answer_ms=delay, receipt=receipt_of(result) is not None)
-                count = await self._speak(line, result, number, count)
+                self._up += 1
+                try:
+                    count = await self._speak(line, result, number, count, keys)
+                finally:
+                    self._up -= 1
             elif isinstance(result, Refused):
                 count = replace(count, status=result.status)
         except UsageError:
             pass  # no answer: the status says so
         finally:
             link.remove(line)
+            self._over += 1
         return count
 
     async def _last(self, line: Line) -> None:
@@ -252,10 +208,18 @@ class _Load:
                 await asyncio.wait_for(line.over.wait(), min(left / NS, LOOK_S))
                 return
 
-    async def _speak(self, line: Line, answer: Answered, number: int, count: CallSent) -> CallSent:
+    async def _speak(
+        self, line: Line, answer: Answered, number: int, count: CallSent, keys: Sequence[str]
+    ) -> CallSent:
         plays = [
-            Play(host, port, self._voices[n % 2].audio, self._voices[n % 2].payload_type)
-            for n, (host, port, _) in enumerate(answer.streams)
+            Play(
+                host,
+                port,
+                self._voices[n % 2].audio,
+                self._voices[n % 2].payload_type,
+                Protector(parse_crypto(keys[n])) if keys[n] else None,
+            )
+            for n, (host, port, _) in enumerate(answer.streams[: len(keys)])
             if port
         ]
         playing = await self._media.add(plays, number % self._plan.sockets)
@@ -281,18 +245,16 @@ def _cpu_seconds() -> float:
 
 def _streams(answer: Answered, played: Sequence[Played]) -> tuple[StreamSent, ...]:
     labels = {(host, port): label or "" for host, port, label in answer.streams}
-    return tuple(StreamSent(labels[one.remote], one.remote[1], one.ssrc, one.sent) for one in played)
-
-
-def words(report: LoadReport) -> str:
-    """The report in three lines."""
-    plan, delays = report.plan, report.summary()["answer_ms"]
-    each = report.cpu / max(1, report.sent) * 1e6
-    lines = [
-        f"{report.answered} of {plan.calls} calls taken; answered in {delays['median']} ms (median), "
-        f"{delays['p99']} ms (99 %), {delays['max']} ms (longest)",
-        f"{report.sent} packets sent, {sum(report.refused.values())} refused by this machine's kernel, "
-        f"{report.lost} left out, {report.repeated} repeated, {report.reordered} out of order",
-        f"{report.late_ticks} batches late; {each:.2f} us CPU a packet sent",
-    ]
-    return "\n".join(lines)
+    return tuple(
+        StreamSent(
+            labels[one.remote],
+            one.remote[1],
+            one.count.ssrc,
+            one.count.sent,
+            one.count.first_sequence,
+            one.count.packets,
+            one.count.left_out,
+            one.count.twice,
+        )
+        for one in played
+    )

@@ -59,38 +59,39 @@ def sockaddr(family: int, host: str, port: int) -> bytes:
 
 
 class Batch:
-    """The messages of up to `capacity` streams, twice over.
+    """The messages of up to `capacity` streams: row i is stream i's packet and its address.
 
-    The two halves alternate from tick to tick, so that a packet held back still stands in the other
-    half when its turn comes. Row `half * capacity + i` is stream i's packet in that half.
+    `trailer` bytes follow the payload: what SRTP adds.
     """
 
-    def __init__(self, capacity: int, payload_bytes: int, name_bytes: int) -> None:
+    def __init__(self, capacity: int, payload_bytes: int, name_bytes: int, trailer: int = 0) -> None:
         self.capacity = capacity
-        size = RTP_BYTES + payload_bytes
-        self._packets = np.zeros((2 * capacity, size), np.uint8)
+        self._sizes = payload_bytes, name_bytes, trailer
+        size = RTP_BYTES + payload_bytes + trailer
+        self.packets = np.zeros((capacity, size), np.uint8)
         # Fields of packed rows: a view with the row as stride, unaligned, which numpy handles.
-        self.fields = np.ndarray((2 * capacity,), RTP, self._packets, strides=(size,))
-        self.payload = self._packets[:, RTP_BYTES:]
+        self.fields = np.ndarray((capacity,), RTP, self.packets, strides=(size,))
+        self.payload = self.packets[:, RTP_BYTES : RTP_BYTES + payload_bytes]
         self.names = np.zeros((capacity, NAME_BYTES), np.uint8)
-        self._iovecs = np.zeros(2 * capacity, IOVEC)
-        self._ready = np.zeros(2 * capacity, HEADER)
-        self._chosen = np.zeros(3 * capacity, HEADER)  # each at most: sent, repeated, held back from before
+        self._iovecs = np.zeros(capacity, IOVEC)
+        self._ready = np.zeros(capacity, HEADER)
+        self._chosen = np.zeros(2 * capacity, HEADER)  # each at most: sent, and once more
         self._at = self._chosen.ctypes.data
-        each = np.arange(2 * capacity, dtype=np.uint64)
-        self._iovecs["base"] = self._packets.ctypes.data + each * np.uint64(size)
+        each = np.arange(capacity, dtype=np.uint64)
+        self._iovecs["base"] = self.packets.ctypes.data + each * np.uint64(size)
         self._iovecs["len"] = size
         self._ready["iov"] = self._iovecs.ctypes.data + each * np.uint64(IOVEC.itemsize)
         self._ready["iovlen"] = 1
         self._ready["namelen"] = name_bytes
-        self._ready["name"] = self.names.ctypes.data + (each % np.uint64(capacity)) * np.uint64(NAME_BYTES)
+        self._ready["name"] = self.names.ctypes.data + each * np.uint64(NAME_BYTES)
+
+    def of(self, capacity: int) -> Batch:
+        """An empty batch of another capacity for packets of the same kind."""
+        return Batch(capacity, *self._sizes)
 
     def copy_from(self, other: Batch) -> None:
         """Take over the packets and addresses of a smaller batch."""
-        for half in (0, 1):
-            here = slice(half * self.capacity, half * self.capacity + other.capacity)
-            there = slice(half * other.capacity, (half + 1) * other.capacity)
-            self._packets[here] = other._packets[there]
+        self.packets[: other.capacity] = other.packets
         self.names[: other.capacity] = other.names
 
     def send(

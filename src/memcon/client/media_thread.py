@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Sequence
 
-    from memcon.client.media import Faults
+    from memcon.client.media import StreamCount
+    from memcon.client.media_late import Faults
     from memcon.clock import Clock
+    from memcon.wire.srtp_client import Protector
 
 T = TypeVar("T")
 
@@ -32,12 +34,13 @@ SEND_BUFFER: Final = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """A stream to send: `audio` over and over to a literal address."""
+    """A stream to send: `audio` over and over to a literal address, as SRTP where there is a protector."""
 
     host: str
     port: int
     audio: bytes
     payload_type: int
+    protector: Protector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +54,30 @@ class Playing:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What a stream sent; `sent` counts what the kernel took, repeated packets included."""
+    """What a stream sent, and where to."""
 
-    ssrc: int
-    sent: int
+    count: StreamCount
     remote: tuple[str, int]
+
+    @property
+    def sent(self) -> int:
+        """Packets that the kernel took, repeated ones included."""
+        return self.count.sent
 
 
 class MediaThread:
     """Owns the sockets and senders; `add` and `remove` are awaited, and done between two packets."""
 
-    def __init__(self, clock: Clock, host: str, *, sockets: int = 1, faults: Faults | None = None) -> None:
+    def __init__(
+        self, clock: Clock, host: str, *, sockets: int = 1, trailer: int = 0, faults: Faults | None = None
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._clock = clock
         self._sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(sockets)]
         for sock in self._sockets:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             sock.bind((host, 0))
-        self._senders = [MediaSender(clock, sock, faults=faults) for sock in self._sockets]
+        self._senders = [MediaSender(clock, sock, trailer=trailer, faults=faults) for sock in self._sockets]
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stop = threading.Event()
         self._next = 0
@@ -133,6 +142,7 @@ class MediaThread:
             payload_type=play.payload_type,
             sequence=secrets.randbelow(1 << 16),
             timestamp=secrets.randbits(32),
+            protect=play.protector,
         )
         return Playing(sender, handle, play)
 
@@ -142,8 +152,10 @@ class MediaThread:
         report = sender_report(
             count.ssrc, self._clock.wall_ns(), count.next_timestamp, count.sent, count.sent * SAMPLES, "load"
         )
+        if play.protector is not None:
+            report = play.protector.rtcp(report)
         self._sockets[playing.sender].sendto(report, (play.host, play.port + 1))
-        return Played(count.ssrc, count.sent, (play.host, play.port))
+        return Played(count, (play.host, play.port))
 
     def _run(self) -> None:
         for sender in self._senders:

@@ -57,6 +57,10 @@ class Archive:
 
     # --- opening ---
 
+    def numbers(self) -> list[int]:
+        """The calls that are in the vault, in order."""
+        return self._keeper.numbers()
+
     def files(self, number: int) -> dict[str, Path]:
         """The call's files by name; UsageError when the call is not in the vault yet."""
         files = self._keeper.find(number)

@@ -142,6 +142,13 @@ class Keeper:
             f"call {number} is not in the vault", cure="A call gets there after its last beat is in the log"
         )
 
+    def numbers(self) -> list[int]:
+        """The numbers of the calls in vault and fallback, in order."""
+        prefix = call_id(self._origin, 0)[:-1]
+        roots = [root for root in self._roots() if root.path.exists()]
+        ids = [id_ for root in roots for id_ in root.object_ids() if id_.startswith(prefix)]
+        return sorted({int(id_.removeprefix(prefix)) for id_ in ids})
+
     def _roots(self) -> list[StorageRoot]:
         paths = [self._home.vault, *([self._fallback] if self._fallback else [])]
         return [StorageRoot(path) for path in paths]

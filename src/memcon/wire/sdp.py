@@ -246,6 +246,7 @@ class Offer:
     direction: Direction = "recvonly"
     codecs: tuple[Codec, ...] = ()
     ptime: int | None = None
+    crypto: str = ""  # the value of an a=crypto line: with one it is SRTP (RFC 4568)
 
 
 LATE_CODECS = (
@@ -260,11 +261,13 @@ LATE_CODECS = (
 
 
 def offer(lines: Sequence[Offer], *, address: str, session_id: int, version: int) -> bytes:
-    """An offer of RTP/AVP audio lines: the recorder's own (late offer), or a recording client's."""
+    """An offer of audio lines, RTP/AVP or with keys RTP/SAVP: the recorder's own, or a recording client's."""
     out = _head(address, session_id, version)
     for line in lines:
         codecs = line.codecs or LATE_CODECS
-        out.append(f"m=audio {line.port} RTP/AVP {' '.join(str(c.payload_type) for c in codecs)}")
+        profile = "RTP/SAVP" if line.crypto else "RTP/AVP"
+        out.append(f"m=audio {line.port} {profile} {' '.join(str(c.payload_type) for c in codecs)}")
+        out += [f"a=crypto:{line.crypto}"] if line.crypto else []
         for codec in codecs:
             channels = f"/{codec.channels}" if codec.channels > 1 else ""
             name = codec.name.lower() if codec.kind == "events" else codec.name

@@ -205,7 +205,7 @@ def _read_headers(head: bytes) -> tuple[bytes, list[tuple[str, bytes]], list[str
     for number, line in enumerate(lines, start=2):
         if line[:1] in (b" ", b"\t") and fields:
             name, value = fields[-1]
-            fields[-1] = (name, (value + b" " + line.strip()).strip())
+            fields[-1] = (name, (value + b" " + _plain(line)).strip())
             continue
         raw_name, colon, value = line.partition(b":")
         name = text_of(raw_name).strip().lower()
@@ -213,9 +213,13 @@ def _read_headers(head: bytes) -> tuple[bytes, list[tuple[str, bytes]], list[str
             if line.strip():
                 oddities.append(f"line {number} is no header: {text_of(line[:40])!r}")
             continue
-        value = value.replace(b"\r", b" ").replace(b"\0", b" ").strip()
-        fields.append((COMPACT.get(name, name), value))
+        fields.append((COMPACT.get(name, name), _plain(value)))
     return start, fields, oddities
+
+
+def _plain(value: bytes) -> bytes:
+    """A value that can stand in an answer: a lone CR or a NUL, which some send, is a blank."""
+    return value.replace(b"\r", b" ").replace(b"\0", b" ").strip()
 
 
 def read_head(head: bytes) -> Headers:

@@ -28,7 +28,8 @@ BOUNDARY = "memcon-part"
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Somebody who is recorded: ids as the metadata names them, the port its RTP comes from."""
+    """Somebody who is recorded: ids as the metadata names them, the port its RTP comes from, and where it
+    is SRTP the value of the a=crypto line."""
 
     aor: str
     name: str
@@ -36,6 +37,7 @@ class Party:
     label: str
     participant_id: str
     stream_id: str
+    crypto: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,8 @@ class RecordingClient:
     def _description(self, direction: sdp.Direction) -> bytes:
         config = self._config
         lines = [
-            sdp.Offer(p.port, p.label, direction, (config.codec,), config.ptime_ms) for p in config.parties
+            sdp.Offer(p.port, p.label, direction, (config.codec,), config.ptime_ms, p.crypto)
+            for p in config.parties
         ]
         return sdp.offer(lines, address=config.media_address, session_id=1, version=self._version)
 

@@ -36,7 +36,7 @@ LOST = 25
 """Packets of a source refused in a row after which its counter is searched for again."""
 _BLOCK = 16
 _E = 1 << 31
-_RTP_LABELS, _RTCP_LABELS = (0, 1, 2), (3, 4, 5)
+RTP_LABELS, RTCP_LABELS = (0, 1, 2), (3, 4, 5)
 
 
 def derive(master: MasterKey, label: int, size: int) -> bytes:
@@ -48,7 +48,7 @@ def derive(master: MasterKey, label: int, size: int) -> bytes:
     return stream.update(bytes(size))
 
 
-class _Keys:
+class SessionKeys:
     """The session keys of one master key, for RTP or for RTCP."""
 
     def __init__(self, suite: Suite, master: MasterKey, labels: tuple[int, int, int]) -> None:
@@ -76,8 +76,8 @@ class _Keys:
         """The GCM nonce (RFC 7714 §8.1, §9.1): 16 zero bits, SSRC, index of 48 bits, with the salt."""
         return (self.salt ^ (ssrc << 48 | index)).to_bytes(12, "big")
 
-    def decrypt(self, ssrc: int, index: int, payload: bytes) -> bytes:
-        """A payload in counter mode (§4.1.1); its counter begins with salt, SSRC and index added up."""
+    def crypt(self, ssrc: int, index: int, payload: bytes) -> bytes:
+        """A payload in counter mode, either way (§4.1.1): its counter begins as salt + SSRC + index."""
         self._cipher.reset_nonce((self._base ^ ssrc << 64 ^ index << 16).to_bytes(_BLOCK, "big"))
         return self._cipher.update(payload)
 
@@ -105,8 +105,8 @@ class _Line:
     def __init__(self, line: CryptoLine) -> None:
         self.suite = line.suite
         self.mki_size = len(line.keys[0].mki)
-        self.rtp = {key.mki: _Keys(line.suite, key, _RTP_LABELS) for key in line.keys}
-        self.rtcp = {key.mki: _Keys(line.suite, key, _RTCP_LABELS) for key in line.keys}
+        self.rtp = {key.mki: SessionKeys(line.suite, key, RTP_LABELS) for key in line.keys}
+        self.rtcp = {key.mki: SessionKeys(line.suite, key, RTCP_LABELS) for key in line.keys}
         self.sources: dict[int, _Source] = {}
         self.searches = SEARCHES
 
@@ -127,7 +127,7 @@ class _Line:
         for index in self._candidates(ssrc, sequence):
             if _same(keys.mac(body, (index >> 16).to_bytes(4, "big"))[:tag], said):
                 self._heard(ssrc, index)
-                return body[:start] + keys.decrypt(ssrc, index, body[start:])
+                return body[:start] + keys.crypt(ssrc, index, body[start:])
         self._refused(ssrc)
         return None
 
@@ -201,11 +201,11 @@ class _Line:
         if not _same(keys.mac(packet[:end], b"")[:tag], packet[len(packet) - tag :]):
             return None
         body = packet[8 : end - 4]
-        return packet[:8] + (keys.decrypt(ssrc, index, body) if encrypted else body)
+        return packet[:8] + (keys.crypt(ssrc, index, body) if encrypted else body)
 
     @staticmethod
     def _open_rtcp_aead(
-        keys: _Keys, packet: bytes, ssrc: int, index: int, *, encrypted: bool
+        keys: SessionKeys, packet: bytes, ssrc: int, index: int, *, encrypted: bool
     ) -> bytes | None:
         body, word = packet[:-4], packet[-4:]
         if len(body) < 8 + 16 or keys.aead is None:
