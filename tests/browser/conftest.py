@@ -79,9 +79,10 @@ class Site:
 
 
 @contextlib.contextmanager
-def served(root: Path) -> Iterator[Site]:
-    """An office whose call 7 has audio of its full length, on a free port of the loop-back."""
-    office = make_office(root)
+def served(root: Path, **changes: object) -> Iterator[Site]:
+    """An office whose call 7 has audio of its full length, on a free port of the loop-back. `changes` are
+    fields of ConsoleDeps."""
+    office = make_office(root, **changes)  # type: ignore[arg-type] # passed through
     files = office.deps.audio
     assert isinstance(files, FakeFiles)
     write_wav(files.root / "7-all.wav", 348)

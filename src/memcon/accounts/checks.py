@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 from memcon.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from memcon.accounts.model import Dossier
 
     TextOf = Callable[[int], str | None]
+
+
+NAMES = ("source", "translation_of", "version_of", "claim", "appearance", "from", "to", "entry", "event")
+"""Fields that name another entry by its number."""
+_GO_WITH = frozenset({"point", "link", "decision", "grade", "withdrawal"})
+"""Marks on something: they go with it, and need not be withdrawn before."""
+_GOES_WITH = frozenset({"event"})
+"""Fields by which something goes with what it names: an account with its event."""
 
 
 def check(dossier: Dossier, kind: str, body: dict[str, Any], text_of: TextOf) -> None:
@@ -78,6 +86,15 @@ def _no_circle(dossier: Dossier, first: int, last: int) -> None:
                 waiting.append(further)
 
 
+def names_of(body: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """(field, number) of every other entry that a body names, of whatever room."""
+    found = [(key, body[key]) for key in NAMES if isinstance(body.get(key), int)]
+    places = [
+        (key, body[key][0]) for key in ("first", "second") if isinstance(body.get(key), list) and body[key]
+    ]
+    return found + [(key, n) for key, n in places if isinstance(n, int)]
+
+
 def _withdrawable(dossier: Dossier, n: int) -> None:
     if not 1 < n <= dossier.version:
         raise UsageError(f"dossier {dossier.id} has no entry {n} that can be withdrawn")
@@ -86,8 +103,12 @@ def _withdrawable(dossier: Dossier, n: int) -> None:
     kind = dossier.kept[n - 1].entry.kind
     if kind in ("dossier", "withdrawal"):
         raise UsageError(f"entry {n} is of kind {kind}: write another one instead")
-    users = [d.n for d in dossier.derivations if n in (d.from_, d.to)] + [
-        a.n for a in dossier.appearances.values() if n in (a.claim, a.source)
+    users = [
+        k.entry.n
+        for k in dossier.kept
+        if k.entry.n not in dossier.withdrawals
+        and k.entry.kind not in _GO_WITH
+        and n in {named for key, named in names_of(k.entry.body) if key not in _GOES_WITH}
     ]
     if users:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from memcon.accounts.compare import compare
 from memcon.accounts.lexicon import extended
 from memcon.cli.common import emit, home_option, json_option, out, reports_errors
 from memcon.cli.dossier import desk_of
-from memcon.errors import UsageError
+from memcon.errors import FormatError, UsageError
+from memcon.record.entry import check_id
 from memcon.store.durable import read_bytes
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 def find_dossier(desk: AccountsDesk, call: str) -> str:
     """A dossier by its id, or the one that hangs on a recorded call (`7`)."""
-    if "/" in call and len(call.rpartition("/")[2]) < 4:
-        return call
+    with suppress(FormatError):
+        return check_id(call)
     number = call.rpartition("/")[2]
     found = desk.index.of_call(int(number)) if number.isascii() and number.isdigit() else []
     if not found:

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from memcon.console import (
     call_view,
+    dossier_entry,
     dossier_view,
     dossier_writing,
     file_view,
@@ -81,6 +82,7 @@ def create_app(deps: ConsoleDeps) -> Starlette:
         *register_view.routes(pages),
         *call_view.routes(pages),
         *dossier_view.routes(pages),
+        *dossier_entry.routes(pages),
         *dossier_writing.routes(pages),
         *followed_view.routes(pages),
         *status_view.routes(pages),

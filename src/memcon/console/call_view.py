@@ -259,6 +259,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
             dated=dated_words,
             has_witnesses=recorder.quorum is not None,
             verdict=verdicts.get(number_),
+            dossiers=deps.dossiers.index.of_call(number_) if deps.dossiers is not None else None,
+            writes=request.state.user is not None and request.state.user.role != "reader",
             offers=offers,
             citation=citation(
                 call,

@@ -170,7 +170,8 @@ def _dossiers(pages: Pages) -> list[BaseRoute]:
 
     def blank(request: Request) -> Response:
         writer(request)
-        return pages.page(request, "dossier_new.html", problem="", given={}, channels=CHANNELS)
+        given = {key: request.query_params.get(key, "")[:100] for key in ("call", "start")}
+        return pages.page(request, "dossier_new.html", problem="", given=given, channels=CHANNELS)
 
     return [
         Route("/dossiers", register, name="dossiers"),
@@ -186,7 +187,8 @@ def _sources(pages: Pages) -> list[BaseRoute]:
     def source(request: Request) -> Response:
         desk, dossier = desk_of(pages), find(request, pages)
         one = source_of(request, dossier)
-        text = desk.text(dossier, one.n)
+        text, kept = desk.text(dossier, one.n), dossier.kept[one.n - 1]
+        base = public_address(pages.deps.public_url, request.url)
         earlier = desk.text(dossier, one.version_of) if one.version_of in dossier.sources else None
         decided = {(d.source, d.start, d.end) for d in dossier.decisions}
         offered = [p for p in proposals(one.n, text or "") if (p.source, p.start, p.end) not in decided]
@@ -195,6 +197,8 @@ def _sources(pages: Pages) -> list[BaseRoute]:
             "source.html",
             dossier=dossier,
             source=one,
+            citation=words.source_citation(dossier, one, office=pages.deps.office, base=base),
+            note=desk.index.sealed([kept.hash]).get(kept.hash),
             facts=words.source_facts(one),
             text=text,
             points=source_points(dossier, one, text) if text else [],

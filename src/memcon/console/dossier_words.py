@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from memcon.accounts.compare import Comparison, Side
     from memcon.accounts.model import Dossier, Source
     from memcon.catalogue.dossiers import SealedNote
+    from memcon.store.dossiers import Kept
 
 COMPLETE_WORDS = {
     "complete": "complete",
@@ -103,6 +104,31 @@ def citation(dossier: Dossier, *, office: str, address: str) -> str:
     if office:
         parts.insert(1, f"{office}.")
     return " ".join([*parts, address]).strip()
+
+
+def entry_citation(dossier: Dossier, kept: Kept, *, office: str, base: str) -> str:
+    """One entry as a footnote names it: by whom, when, and the hash that its bytes must have."""
+    entry = kept.entry
+    parts = [
+        f"{entry.by}, {entry.kind}, {entry.at}.",
+        f"Entry {entry.n} of dossier {dossier.id}, {dossier.title}.",
+    ]
+    if office:
+        parts.append(f"{office}.")
+    parts.append(f"SHA-256 {kept.hash}.")
+    return " ".join([*parts, f"{base}/d/{dossier.id}/entry/{entry.n}" if base else ""]).strip()
+
+
+def source_citation(dossier: Dossier, source: Source, *, office: str, base: str) -> str:
+    """A source as a footnote names it: as its publisher issued it, then where it is held."""
+    names = dict.fromkeys(part for part in (source.author, source.publisher, source.title) if part)
+    own = ", ".join(names) or source.label
+    issued = f", {source.issued}" if source.issued else ""
+    seen = f" (seen {source.seen})" if source.seen else ""
+    parts = [f"{own}{issued}.", f"{source.address}{seen}." if source.address else ""]
+    held = f"Source {source.n} of dossier {dossier.id}" + (f", {office}" if office else "")
+    parts += [f"{held}, SHA-256 {source.sha256}.", f"{base}/d/{dossier.id}/source/{source.n}" if base else ""]
+    return " ".join(part for part in parts if part)
 
 
 def source_facts(source: Source) -> list[tuple[str, str]]:

@@ -124,6 +124,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
             kept = await run_in_threadpool(desk_of(pages).write, dossier.id, kind, by, body_of(kind, form))
         except (FormatError, UsageError) as error:
             return not_written(pages, request, error)
+        if kind == "withdrawal" and form.get("back") == "entry":
+            return RedirectResponse(f"/d/{dossier.id}/entry/{kept.entry.body['entry']}", 303)
         return RedirectResponse(_back(dossier.id, form, f"e{kept.entry.n}"), 303)
 
     async def add(request: Request, form: FormData) -> Response:

@@ -31,8 +31,11 @@ def submit_note(home: Home, type_: int, digest: bytes) -> None:
     """Ask for a NOTE about an object with this SHA-256; it is sealed in one of the next slots."""
     if type_ not in NOTE_TYPES or len(digest) != 32:
         raise LocalError(f"no NOTE of type {type_} over {len(digest)} bytes")
+    path = home.notes / f"{type_}-{digest.hex()}"
+    if path.exists():  # it waits already, and stands durably: after a crash thousands are handed in again
+        return
     durable.make_dirs(home.notes)
-    durable.write_file(home.notes / f"{type_}-{digest.hex()}", b"")
+    durable.write_file(path, b"")
 
 
 class NoteQueue:

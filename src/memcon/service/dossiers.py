@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from memcon.accounts.desk import AccountsDesk
 from memcon.errors import MemconError
+from memcon.record.entry import hash_of
 from memcon.record.slottree import NOTE_MAGIC, decode_note_leaf, decode_slot_records
 from memcon.seal.notes import submit_note
 from memcon.store import durable
@@ -42,17 +43,26 @@ def notes_of(home: Home) -> Iterator[Mapping[str, int | str]]:
                     }
 
 
+def unsealed(desk: AccountsDesk) -> list[tuple[str, int]]:
+    """(dossier, number) of every entry that no known NOTE is over. Reads each file, and takes none apart:
+    this is done at every start, over all dossiers."""
+    hashes = [
+        (id_, n, hash_of(data)) for id_ in desk.store.ids() for n, data in enumerate(desk.store.files(id_), 1)
+    ]
+    sealed = desk.index.sealed([one for _, _, one in hashes])
+    return [(id_, n) for id_, n, one in hashes if one not in sealed]
+
+
 def hand_in_again(desk: AccountsDesk, home: Home) -> int:
     """Submit entries that no NOTE is known for: a crash between writing and handing in loses nothing."""
-    count = 0
-    for dossier in desk.store.ids():
-        kept = desk.store.read(dossier)
-        sealed = desk.index.sealed([one.hash for one in kept])
-        for one in kept:
-            if one.hash not in sealed:
-                submit_note(home, one.entry.note_type, bytes.fromhex(one.hash))
-                count += 1
-    return count
+    left: dict[str, list[int]] = {}
+    for id_, n in unsealed(desk):
+        left.setdefault(id_, []).append(n)
+    for id_, numbers in left.items():
+        kept = desk.store.read(id_)
+        for n in numbers:
+            submit_note(home, kept[n - 1].entry.note_type, bytes.fromhex(kept[n - 1].hash))
+    return sum(map(len, left.values()))
 
 
 def catch_up(desk: AccountsDesk, home: Home) -> list[str]:
@@ -60,8 +70,7 @@ def catch_up(desk: AccountsDesk, home: Home) -> list[str]:
     tell, and hand in what was never handed in. What could not be read is returned in words."""
     problems = desk.index_all(only_changed=True)
     try:
-        open_ = [k.hash for id_ in desk.store.ids() for k in desk.store.read(id_)]
-        if len(desk.index.sealed(open_)) < len(set(open_)):
+        if unsealed(desk):
             desk.index.put_notes(notes_of(home))
             hand_in_again(desk, home)
     except MemconError as error:

@@ -150,9 +150,17 @@ class Lexicon:
                 end = self._match(term, text, words, nth)
                 if end is not None:
                     (denied if term.denied else found).append(Mention(term.topic, word.start, end))
-        for name, topic in self._unspaced:
-            found += [Mention(topic, m.start(), m.end()) for m in re.finditer(re.escape(name), text)]
+        if _NO_SPACES.search(text):  # most texts have none of these hundreds of terms
+            found += self._without_spaces(text)
         return _longest(found, denied)
+
+    def _without_spaces(self, text: str) -> list[Mention]:
+        """Terms of scripts that put no space between words."""
+        return [
+            Mention(topic, m.start(), m.end())
+            for name, topic in self._unspaced
+            for m in re.finditer(re.escape(name), text)
+        ]
 
     def _candidates(self, word: str) -> Iterable[_Term]:
         folded = word.casefold()
