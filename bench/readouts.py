@@ -14,13 +14,16 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memcon.accounts.intake import read_source
 from memcon.accounts.lexicon import Lexicon, own
 from memcon.accounts.model import Participant
 from memcon.accounts.points import points_of
 from memcon.accounts.speakers import speakers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 
@@ -56,8 +59,10 @@ def topics_of(path: Path, lexicon: Lexicon) -> set[str]:
     return {topic for point in points for topic in point.topics}
 
 
-def score(folder: Path, *, misses: bool = False) -> dict[str, float]:
-    """Counts and micro-F1 over every (side, topic) of the folder."""
+def counts_of(
+    folder: Path, topics: Callable[[str, str], set[str]], *, misses: bool = False
+) -> tuple[int, int, int]:
+    """(right, false, missed) over every (side, topic); `topics(pair, side)` is what was found there."""
     lexicon = own()
     names = tomllib.loads((HERE / "topic_names.toml").read_text(encoding="utf-8"))
     gold = json.loads((folder / "gold.json").read_text(encoding="utf-8"))["pairs"]
@@ -69,7 +74,7 @@ def score(folder: Path, *, misses: bool = False) -> dict[str, float]:
             path = folder / pair / f"{side.lower()}.txt"
             header = json.loads(path.read_text(encoding="utf-8").split("\n", 1)[0])
             parties = {p.country for p in people_of(header)}
-            found = topics_of(path, lexicon)
+            found = topics(pair, side)
             for name, meant in universe.items():
                 if meant and meant <= parties:
                     continue
@@ -79,6 +84,16 @@ def score(folder: Path, *, misses: bool = False) -> dict[str, float]:
                 missed += is_wanted and not is_found
                 if misses and is_wanted != is_found:
                     print(f"  {pair} {side}: {name} {words[bool(is_wanted)]}")
+    return right, false, missed
+
+
+def score(
+    folder: Path, topics: Callable[[str, str], set[str]] | None = None, *, misses: bool = False
+) -> dict[str, float]:
+    """Counts and micro-F1 over every (side, topic) of the folder: by the lexicon, or what `topics` found."""
+    lexicon = own()
+    found = topics or (lambda pair, side: topics_of(folder / pair / f"{side.lower()}.txt", lexicon))
+    right, false, missed = counts_of(folder, found, misses=misses)
     precision, recall = right / max(1, right + false), right / max(1, right + missed)
     f1 = 2 * precision * recall / max(1e-9, precision + recall)
     return {

@@ -133,10 +133,11 @@ def test_figures() -> None:
     ) == ["1000 against 2000 troops"]
 
 
-def test_the_six_pairs_of_readouts() -> None:
+def test_the_six_pairs_of_readouts(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(os.environ.get("MEMCON_TEST_DATA", "../shared/data")) / "readouts"
     if not folder.is_dir():
         pytest.skip("the readouts of the test data are not here (MEMCON_TEST_DATA)")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
     from bench.readouts import score  # a script, needed by this test alone
 
     assert score(folder)["f1"] >= 0.95
