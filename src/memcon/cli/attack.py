@@ -5,19 +5,40 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from memcon.cli.common import EXIT_FOUND, emit, json_option, out, reports_errors
 from memcon.errors import UsageError
 from memcon.service.attacks import ATTACKS, holds
+from memcon.service.stage import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memcon.service.stage import Shown
+
+
+def _played(names: list[str], *, live: bool) -> Iterator[tuple[str, Shown]]:
+    """Each attack, and what was shown: one after another, or all at once in real time."""
+    with tempfile.TemporaryDirectory(prefix="memcon-attack-", ignore_cleanup_errors=True) as folder:
+        if live:
+            from memcon.service.live import play  # the witnesses' parts, which told time does not need
+
+            yield from play(names, Path(folder)).items()
+            return
+        for name in names:
+            yield name, ATTACKS[name].play(Scene(Path(folder) / name))
 
 
 @click.command("attack")
 @click.argument("name", required=False)
+@click.option("--live", is_flag=True,
+              help="Real witness processes, HTTP and time: some 40 s, all side by side")  # fmt: skip
 @json_option
 @reports_errors
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, live: bool, as_json: bool) -> None:
     """Play an attack by the operator on a throw-away log with three witnesses, and show what anybody sees.
 
     Without NAME: all of them. Exit code 1 where an outcome is not the one that THREAT-MODEL names.
@@ -25,10 +46,8 @@ def command(name: str | None, as_json: bool) -> None:
     if name is not None and name not in ATTACKS:
         raise UsageError(f"there is no attack {name!r}", cure=f"There are: {', '.join(ATTACKS)}")
     told, well = [], True
-    for each in ATTACKS if name is None else [name]:
+    for each, shown in _played(list(ATTACKS) if name is None else [name], live=live):
         attack = ATTACKS[each]
-        with tempfile.TemporaryDirectory(prefix="memcon-attack-") as folder:
-            shown = attack.play(Path(folder) / "stage")
         good = holds(attack, shown)
         well &= good
         told.append(

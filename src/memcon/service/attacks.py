@@ -1,36 +1,26 @@
 """Each attack that docs/THREAT-MODEL.md names, played on a stage: what is done, and what anybody sees.
 
 The operator has root and every key of the log. The third party has the files of the log (or of a
-mirror), the log's key and a policy of three witnesses, two of whom must agree.
+mirror), the log's key and a policy of three witnesses, two of whom must agree. Whether time is told or
+waited for, and where the witnesses are, is the scene's (`stage.py`, `live.py`).
 """
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
-from memcon.errors import FormatError
 from memcon.record.beat import State
-from memcon.service.stage import ORIGIN, PERIOD, Stage
+from memcon.service.stage import ORIGIN, REFUSED, Scene, Shown, Stage
 from memcon.verify.attest import WORDS, Answer
-from memcon.verify.was_it_on import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a third party was told: the answer's word or `refused`, in a sentence, and finding codes."""
-
-    outcome: str
-    told: str
-    codes: tuple[str, ...] = ()
+HONEST = 3
+"""Slots recorded honestly before the operator begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,232 +29,228 @@ class Attack:
 
     done: str
     named: str
-    play: Callable[[Path], Shown]
+    play: Callable[[Scene], Shown]
     code: str = ""
-
-
-def _ask(stage: Stage, first: int, last: int, where: Path | None = None) -> Shown:
-    try:
-        reply = stage.ask(first, last, where)
-    except FormatError as error:
-        return Shown(REFUSED, str(error))
-    codes = tuple(sorted(reply.report.counts))
-    return Shown(WORDS[reply.answer], sentence(reply, UTC), codes)
 
 
 def _later(stage: Stage, until: int, first: int, last: int) -> Shown:
     """Time goes by, the witnesses see whatever the log shows then, and somebody asks."""
     stage.wait_until(until)
     stage.submit()
-    return _ask(stage, first, last)
+    return stage.ask(first, last)
 
 
-def ahead(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def ahead(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     stage.leaves(last + 1, last + 7)
     stage.submit()
-    return _later(stage, last + 20, last + 1, last + 7)
+    return _later(stage, last + 12, last + 1, last + 7)
 
 
-def ahead_in_time(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def ahead_in_time(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     old = stage.newest
     for slot in range(last + 1, last + 10):
         stage.wait_until(slot + 1)
         stage.newest = old
         stage.leaf(slot)
         stage.submit()
-    return _later(stage, last + 20, last + 6, last + 9)
+    return _later(stage, last + 14, last + 6, last + 9)
 
 
-def back_filled(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def back_filled(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     stage.wait_until(last + 10)
     stage.submit()
     stage.leaves(last + 1, last + 5)
     stage.submit()
-    return _ask(stage, last + 1, last + 5)
+    return stage.ask(last + 1, last + 5)
 
 
-def year_ahead(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def year_ahead(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     stage.wait_until(last + 2)
-    stage.leaf(365 * 86_400 // PERIOD)
+    stage.leaf(365 * 86_400 // stage.period)
     stage.submit()
-    return _later(stage, last + 20, last + 1, last + 10)
+    return _later(stage, last + 12, last + 1, last + 7)
 
 
-def changed_period(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def changed_period(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     stage.wait_until(last + 2)
     stage.leaf(last + 1, period_ms=60_000)
     stage.submit()
-    return _ask(stage, 1, last + 1)
+    return stage.ask(1, last + 1)
 
 
-def clock_forward(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def clock_forward(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     stage.wait_until(last + 2)
-    stage.leaves(last + 1, last + 60)  # ten minutes at once
+    stage.leaves(last + 1, last + 60)
     stage.submit()
-    return _later(stage, last + 30, last + 2, last + 20)
+    return _later(stage, last + 14, last + 8, last + 10)
 
 
-def clock_back(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def clock_back(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     # by its own clock it is in slots that have their beat: it makes none
-    return _later(stage, last + 20, last + 1, last + 10)
+    return _later(stage, last + 12, last + 1, last + 7)
 
 
-def restored_snapshot(root: Path) -> Shown:
-    stage = Stage(root / "recorder")
-    stage.begin(5)
-    shutil.copytree(stage.home.log, root / "snapshot")
-    for slot in range(6, 12):
+def _as_served(scene: Scene, stage: Stage, mirror: Path) -> Path:
+    """The leaves that the log serves now, beside the notes and cosignatures that a mirror has kept."""
+    found = scene.root / "read"
+    shutil.copytree(mirror, found)
+    shutil.rmtree(found / "tile")
+    shutil.copytree(stage.home.log / "tile", found / "tile")
+    shutil.copy(stage.home.log / "checkpoint", found / "checkpoint")
+    return found
+
+
+def restored_snapshot(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    shutil.copytree(stage.home.log, scene.root / "snapshot")
+    for slot in range(last + 1, last + 7):
         stage.beat(slot)
-    mirror = root / "mirror"
-    shutil.copytree(stage.home.log, mirror)  # notes that a mirror has kept
-    shutil.rmtree(mirror / "tile")
-    shutil.copytree(root / "snapshot" / "tile", mirror / "tile")
-    shutil.copy(root / "snapshot" / "checkpoint", mirror / "checkpoint")
-    stage.wait_until(20)
-    return _ask(stage, 6, 11, mirror)
+    mirror = stage.mirrored()
+    stage.go_back(scene.root / "snapshot")
+    stage.wait_until(last + 12)
+    return stage.ask(last + 1, last + 6, _as_served(scene, stage, mirror))
 
 
-def twin(root: Path) -> Shown:
-    stage = Stage(root / "one")
-    last = stage.begin(5)
-    other = Stage(root / "two", like=stage)
-    for slot in range(1, last + 1):
-        other.newest = (b"\2" * 32, 1)
-        other.leaf(slot)
+def twin(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    other = scene.stage("two", like=stage)
+    other.newest = (b"\2" * 32, 1)
+    other.leaves(1, last)
     other.submit()  # every witness has seen another tree of this size
     shutil.copytree(stage.home.log / "note", other.home.log / "note")
-    stage.wait_until(last + 10)
-    return _ask(other, 1, last)
+    stage.wait_until(last + 8)
+    return other.ask(1, last)
 
 
-def two_histories(root: Path) -> Shown:
-    stage = Stage(root / "one")
+def two_histories(scene: Scene) -> Shown:
+    stage = scene.stage()
     stage.wait_until(1)
     stage.submit(("court", "press"))
-    other = Stage(root / "two", like=stage)
+    other = scene.stage("two", like=stage)
     for slot in range(1, 6):
         stage.wait_until(slot + 1)
         stage.leaf(slot)
         stage.submit(("court", "press"))
         other.leaf(slot, State.DEGRADED)
         other.submit(("university",))
-    stage.wait_until(20)
+    stage.wait_until(12)
     other.submit()
-    return _ask(other, 1, 5)
+    return other.ask(1, 5)
 
 
-def tail_cut_before(root: Path) -> Shown:
-    stage = Stage(root / "recorder")
-    stage.begin(5)
-    shutil.copytree(stage.home.log, root / "kept")
-    stage.wait_until(7)
-    stage.leaf(6)  # made, never shown, then removed
-    shutil.rmtree(stage.home.log)
-    shutil.move(root / "kept", stage.home.log)
-    stage.store.open(stage.sign)
-    return _later(stage, 20, 6, 8)
+def tail_cut_before(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    shutil.copytree(stage.home.log, scene.root / "kept")
+    stage.wait_until(last + 2)
+    stage.show(served=False)
+    stage.leaf(last + 1)  # made, never shown, then removed
+    stage.go_back(scene.root / "kept")
+    stage.show(served=True)
+    return _later(stage, last + 12, last + 1, last + 3)
 
 
-def begun_anew(root: Path) -> Shown:
-    stage = Stage(root / "one")
-    stage.begin(8)
-    stage.wait_until(30)
-    fresh = Stage(root / "two", like=stage, begun_ns=stage.clock.wall_ns())
+def tail_cut_after(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    shutil.copytree(stage.home.log, scene.root / "kept")
+    stage.beat(last + 1)
+    mirror = stage.mirrored()  # it and a quorum have seen the beat: now it goes
+    stage.go_back(scene.root / "kept")
+    stage.wait_until(last + 10)
+    return stage.ask(last + 1, last + 1, _as_served(scene, stage, mirror))
+
+
+def begun_anew(scene: Scene) -> Shown:
+    stage = scene.stage()
+    stage.begin(HONEST + 3)
+    stage.wait_until(12)
+    fresh = scene.stage("two", like=stage, begun_ns=stage.clock.wall_ns())
     fresh.submit()
-    for slot in range(31, 36):
+    for slot in range(13, 16):
         fresh.wait_until(slot + 1)
         fresh.leaf(slot)
         fresh.submit()
     shutil.copytree(stage.home.log / "note", fresh.home.log / "note")  # what mirrors have kept
-    return _ask(fresh, 31, 35)
+    return fresh.ask(13, 15)
 
 
-def shadow_log(root: Path) -> Shown:
-    stage = Stage(root / "one")
-    stage.begin(5)
-    shadow = Stage(root / "two", origin=f"{ORIGIN}-2")
-    shadow.begin(5)
+def shadow_log(scene: Scene) -> Shown:
+    stage = scene.stage()
+    stage.begin(HONEST)
+    shadow = scene.stage("two", origin=f"{ORIGIN}-2")
+    shadow.begin(HONEST)
     shadow.policy = stage.policy
-    return _ask(shadow, 1, 5)
+    return shadow.ask(1, HONEST)
 
 
-def starved(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
-    for slot in range(last + 1, last + 11):
-        stage.wait_until(slot + 1)
-        stage.leaf(slot)
-        stage.submit(("court",))
-    return _later(stage, last + 20, last + 1, last + 5)
-
-
-def tail_cut_after(root: Path) -> Shown:
-    stage = Stage(root / "recorder")
-    stage.begin(5)
-    shutil.copytree(stage.home.log / "tile", root / "tile")
-    shutil.copy(stage.home.log / "checkpoint", root / "checkpoint")
-    stage.beat(6)  # a quorum has seen it: now it goes, and its note stays with the mirrors
-    shutil.rmtree(stage.home.log / "tile")
-    shutil.move(root / "tile", stage.home.log / "tile")
-    shutil.move(root / "checkpoint", stage.home.log / "checkpoint")
-    stage.wait_until(20)
-    return _ask(stage, 6, 6)
-
-
-def site_down(root: Path) -> Shown:
-    stage = Stage(root / "recorder")
-    last = stage.begin(5)
-    stage.wait_until(last + 20)
+def site_down(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    stage.mirrored()
+    stage.show(served=False)
+    stage.wait_until(last + 12)
     stage.submit()  # anybody can, with the checkpoint that a mirror has
-    shutil.move(stage.home.log, root / "mirror")
-    return _ask(stage, last + 1, last + 10, root / "mirror")
+    return stage.ask(last + 1, last + 7)
 
 
-def slow(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def starved(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     for slot in range(last + 1, last + 6):
         stage.wait_until(slot + 1)
         stage.leaf(slot)
-    return _later(stage, last + 20, last + 1, last + 5)
+        stage.submit(("court",))
+    return _later(stage, last + 14, last + 1, last + 5)
 
 
-def lying(root: Path) -> Shown:
-    stage = Stage(root)
-    last = stage.begin(5)
+def slow(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    for slot in range(last + 1, last + 6):
+        stage.wait_until(slot + 1)
+        stage.leaf(slot)
+    return _later(stage, last + 14, last + 1, last + 5)
+
+
+def lying(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
     then = stage.clock.wall_ns()
-    stage.wait_until(last + 20)
+    stage.wait_until(last + 12)
     stage.submit(("press", "university"))
     stage.leaves(last + 1, last + 5)
     stage.roll_back("court", then)
     stage.submit()
-    return _ask(stage, last + 1, last + 5)
+    return stage.ask(last + 1, last + 5)
 
 
-def rolled_back(root: Path) -> Shown:
-    stage = Stage(root / "one")
-    last = stage.begin(5)
-    other = Stage(root / "two", like=stage)
+def rolled_back(scene: Scene) -> Shown:
+    stage = scene.stage()
+    last = stage.begin(HONEST)
+    other = scene.stage("two", like=stage)
     other.leaves(1, last, State.DEGRADED)
-    other.roll_back("university", stage.clock.wall_ns())
+    stage.roll_back("university")
     other.submit()
     shutil.copytree(stage.home.log / "note", other.home.log / "note")  # what mirrors have kept
-    stage.wait_until(last + 10)
-    return _ask(other, 1, last)
+    stage.wait_until(last + 8)
+    return other.ask(1, last)
 
 
 ATTACKS: dict[str, Attack] = {
