@@ -28,6 +28,7 @@ from memcon.service.archive import Archive
 from memcon.service.config import template
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.example import install
+from memcon.service.intakes import Intakes
 from memcon.service.office import console_deps
 from memcon.service.setup import init_home
 from memcon.store.paths import Home
@@ -114,7 +115,16 @@ def main() -> None:
         print(f"catching up at a start, nothing sealed yet: {time.perf_counter() - began:.1f} s")
         users = Users(home.users, clock)
         users.add("ada", "operator")
-        app = create_app(console_deps(home, config, clock, catalogue, Archive(home, config, clock)))
+        app = create_app(
+            console_deps(
+                home,
+                config,
+                clock,
+                catalogue,
+                Archive(home, config, clock),
+                Intakes(home, config, clock, catalogue),
+            )
+        )
         with TestClient(app, base_url="http://localhost") as client:
             client.get(f"/login/{users.new_link('ada')}")
             for name, path in (

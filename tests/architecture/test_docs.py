@@ -12,6 +12,7 @@ import click
 import pytest
 
 from memcon.cli.main import COMMANDS, main
+from memcon.intake.refusals import REFUSALS, REMARKS
 from memcon.service.config import SETTINGS
 from memcon.verify.findings import CODES
 
@@ -72,6 +73,12 @@ def test_every_finding_code_is_documented_as_it_is() -> None:
     for code, (severity, sentence, clause) in CODES.items():
         assert (rows[code][1], rows[code][2], rows[code][4]) == (severity, sentence, clause)
         assert len(rows[code][3]) > 20, f"{code}: say what to do"
+
+
+def test_every_reason_for_refusing_a_file_is_documented_as_it_is() -> None:
+    text = (DOCS / "CODES.md").read_text(encoding="utf-8")
+    for code, row in (REFUSALS | REMARKS).items():
+        assert f"| `{code}` | {row.sentence} | {row.cure} |" in text
 
 
 def fenced(path: Path) -> Iterator[str]:

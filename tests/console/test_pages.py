@@ -293,7 +293,7 @@ def test_a_question_too_common_to_be_counted(office: Office, monkeypatch: pytest
     text = words(page)
     assert "More than 25 calls found, not counted further" in text
     assert 'rel="next" href="/?q=duty&amp;page=2"' in page
-    assert re.search(r"Partly recorded Unrecorded", text)
+    assert re.search(r"Partly recorded Taken in Unrecorded", text)
 
 
 def test_a_recorder_that_is_called_so(office: Office) -> None:
@@ -443,7 +443,7 @@ def test_verification_shows_what_was_checked_found_and_not(office: Office) -> No
 
 
 def test_the_page_remembers_the_newest_verdicts_only(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memcon.console.call_view._KEPT_VERDICTS", 1)
+    monkeypatch.setattr("memcon.console.verdicts._KEPT_VERDICTS", 1)
     reader = office.client("vera")
     token = re.findall(r'name="token" value="([0-9a-f]+)"', reader.get("/calls/7").text)[0]
     for number in (7, 38):

@@ -19,7 +19,7 @@ from tests.vectors.beats import beats
 from tests.vectors.calls import calls, events, segments
 from tests.vectors.containers import bundle, configuration, dating, journal
 from tests.vectors.held import slots, structure
-from tests.vectors.texts import canonical_texts, dossier_entries, silence, transcripts
+from tests.vectors.texts import canonical_texts, dossier_entries, intakes, silence, transcripts
 
 
 def build() -> dict[str, str]:
@@ -29,6 +29,7 @@ def build() -> dict[str, str]:
         "config": configuration(), "event": events(), "journal": journal(), "secrets": secrets(),
         "segment": segments(), "silence": silence(), "slot": slots(), "dossier": dossier_entries(),
         "structure": structure(), "dating": dating(), "transcript": transcripts(),
+        "intake": intakes(),
     }  # fmt: skip
     return {f"{name}.json": json.dumps(v, indent=1, sort_keys=True) + "\n" for name, v in made.items()}
 

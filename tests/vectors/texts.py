@@ -118,3 +118,33 @@ def transcripts() -> dict[str, Any]:
         "lanes": [lane | {"utterances": [heard]}, unknown],
     }))  # fmt: skip
     return {"versions": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}
+
+
+def intakes() -> dict[str, Any]:
+    """Two calls taken in, the second naming the first, with a recording beside it (FORMATS §21)."""
+    sound, beside = sha(b"sound"), sha(b"beside")
+    original = {"path": "original", "sha256": sound.hex(), "bytes": 5, "media_type": "audio/wav"}
+    more = {
+        "path": f"media/{beside.hex()}",
+        "sha256": beside.hex(),
+        "bytes": 6,
+        "media_type": "audio/ogg",
+    }
+    files: list[bytes] = []
+    for n, kept in enumerate([[original], [original, more]], 1):
+        files.append(
+            canonical(
+                {
+                    "format": "memcon/intake/1",
+                    "n": n,
+                    "previous": sha(files[-1]).hex() if files else "0" * 64,
+                    "by": "A. Archivist",
+                    "at": "2026-11-24T03:42:00Z",
+                    "name": "Gespräch 7.wav",
+                    "files": kept,
+                    "stated": {"start": "2017-01-28", "start_by": "A. Archivist"},
+                    "found": {"form": "media", "duration_ms": 1500},
+                }
+            )
+        )
+    return {"statements": [{"bytes": data.hex(), "hash": sha(data).hex()} for data in files]}

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from memcon.catalogue.dossiers import DossierIndex
+from memcon.catalogue.intakes import IntakeIndex
 from memcon.catalogue.numbers import display_number, parse_display
 from memcon.catalogue.related import Related, related_to
 from memcon.catalogue.schema import (
@@ -262,6 +263,11 @@ class Catalogue:
     def dossiers(self) -> DossierIndex:
         """The index over dossiers, in the same file."""
         return DossierIndex(self._db)
+
+    @property
+    def intakes(self) -> IntakeIndex:
+        """The index over calls taken in, in the same file."""
+        return IntakeIndex(self._db)
 
     # ------------------------------------------------------------------ reading
 

@@ -36,12 +36,14 @@ class KeptCall:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """How many calls and beats were indexed, how many of the calls unopened, and what went wrong."""
+    """How many calls and beats were indexed, how many of the calls unopened, what went wrong; calls that were
+    taken in are counted apart."""
 
     calls: int
     unopened: int
     beats: int
     problems: tuple[str, ...]
+    taken: int = 0
 
 
 def rebuild(catalogue: Catalogue, calls: Iterable[KeptCall], beats: Iterable[Beat]) -> Rebuilt:

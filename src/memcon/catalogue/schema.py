@@ -1,7 +1,12 @@
 """The tables of the catalogue. All of it can be made again from vault and log: `memcon rebuild`.
 
-Times in ns. JSON columns are texts. Indexes are such that a page of the register is found by walking
-one of them in its own order, however many calls there are.
+Times in ns. JSON columns are texts.
+
+Calls that were taken in from files stand in `calls` too, under the numbers -1, -2 …: they can never be taken
+for a recorded call, whose numbers are dense from 1.
+
+Indexes are such that a page of the register is found by walking one of them in its own order, however many
+calls there are.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Kept in `meta`; a catalogue of another version is emptied and has to be rebuilt."""
 
 metadata = MetaData()
@@ -203,6 +208,30 @@ dossier_words = Table(
     PrimaryKeyConstraint("word", "dossier"),
     Index("dossier_words_by_dossier", "dossier"),
     sqlite_with_rowid=False,
+)
+
+intakes = Table(
+    "intakes",
+    metadata,
+    Column("n", Integer, primary_key=True),  # its row in `calls` has the number -n
+    Column("hash", Text, nullable=False, index=True),  # of its statement, which the NOTE names
+    Column("sha256", Text, nullable=False, index=True),  # of the file
+    Column("bytes", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("form", Text, nullable=False),
+)
+
+refused = Table(
+    "refused",
+    metadata,
+    Column("path", Text, primary_key=True),  # a file of the watched folder, or one that was handed in
+    Column("size", BigInteger, nullable=False),
+    Column("mtime", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("wall", BigInteger, nullable=False),
 )
 
 OF_A_CALL = (parties, streams, events, call_beats, words, links)

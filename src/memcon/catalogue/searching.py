@@ -56,7 +56,7 @@ def question_of(db: Connection, asked: Filter) -> Question:
     if asked.until is not None:
         found.append(calls.c.start_wall < asked.until)
     number = parse_display(asked.text)
-    if number is not None and number[0] is not None:
+    if number is not None and (number[0] is not None or number[1] < 0):
         return Question((*found, calls.c.number == number[1]))
     wanted = split(asked.text)
     common = {word: _is_common(db, word) for word in wanted}

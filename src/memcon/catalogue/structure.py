@@ -15,9 +15,9 @@ from memcon.record.segment import KIND_RTP, NS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-State: TypeAlias = Literal["live", "recorded", "partly", "none"]
-STATES: tuple[State, ...] = ("live", "recorded", "partly", "none")
-"""`none`: signalling and not one packet. docs/CODES.md has the words."""
+State: TypeAlias = Literal["live", "recorded", "partly", "none", "taken"]
+STATES: tuple[State, ...] = ("live", "recorded", "partly", "taken", "none")
+"""`none`: signalling and not one packet; `taken`: taken in from a file. docs/CODES.md has the words."""
 
 NOTHING, HEARD, HELD = 0, 1, 2
 CAUSES_PARTLY = frozenset({3, 6, 7})

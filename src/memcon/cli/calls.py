@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
     from memcon.store.paths import Home
 
-STATE_WORDS = {"live": "Live", "recorded": "Recorded", "partly": "Partly recorded", "none": "No audio"}
+STATE_WORDS = {
+    "live": "Live",
+    "recorded": "Recorded",
+    "partly": "Partly recorded",
+    "none": "No audio",
+    "taken": "Taken in",
+}
 
 
 @contextmanager

@@ -100,11 +100,14 @@ def write_text(target: Path, text: str) -> None:
 
 
 def call_number(text: str) -> int:
-    """A call as a person names it: `7`, or the `2026-11-24/0007` of the register."""
+    """A call as a person names it: `7`, or `2026-11-24/0007` as in the register; `T061` (taken in) is -61."""
     number = text.rpartition("/")[2]
+    taken = number[1:] if number[:1] in ("T", "t") else ""
+    if taken.isascii() and taken.isdigit() and int(taken) > 0:
+        return -int(taken)
     if not number.isascii() or not number.isdigit() or int(number) == 0:
         raise UsageError(
-            f"{text!r} is no call", cure="Name one as 7 or 2026-11-24/0007: memcon calls lists them"
+            f"{text!r} is no call", cure="Name one as 7, 2026-11-24/0007 or T061: memcon calls lists them"
         )
     return int(number)
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "systemd": "Print the systemd unit of this recorder",
     "demo": "Place a real call and watch it being recorded, sealed, checked and played",
     "load": "Place many recorded calls at once, to see what a recorder bears",
+    "ingest": "Take calls in from files: audio, packet captures, vCons",
     "calls": "List the calls",
     "show": "Show one call",
     "dossier": "Keep what each side said of a call, who says so, and what followed",

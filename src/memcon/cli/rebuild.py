@@ -36,12 +36,15 @@ def command(home: Home, as_json: bool) -> None:
                 "calls": done.calls,
                 "unopened": done.unopened,
                 "beats": done.beats,
+                "taken_in": done.taken,
                 "problems": list(done.problems),
             }
         )
         return
     console = out()
     console.print(f"Indexed {done.calls:,} calls and {done.beats:,} beats.")
+    if done.taken:
+        console.print(f"Indexed {done.taken:,} calls taken in from files.")
     if done.unopened:
         console.print(f"{done.unopened:,} calls could not be opened here: by structure alone, no parties.")
     for problem in done.problems:

@@ -16,6 +16,7 @@ from memcon.cli.common import (
     out,
     reports_errors,
 )
+from memcon.cli.taken import describe_taken, find, intakes_of, taken_json
 from memcon.clock import NS, utc
 from memcon.console.window_words import sealed_between
 from memcon.errors import UsageError
@@ -69,8 +70,16 @@ def detail_json(call: CallDetail) -> dict[str, Any]:
 @reports_errors
 def command(home: Home, call: str, as_json: bool) -> None:
     """Show one call: its parties, streams, what happened, and the beats that seal it."""
+    number = call_number(call)
+    if number < 0:
+        with intakes_of(home) as intakes:
+            taken = find(intakes, -number)
+        if as_json:
+            emit(taken_json(*taken))
+        for line in [] if as_json else describe_taken(*taken):
+            out().print(line, markup=False)
+        return
     with catalogue_of(home) as catalogue:
-        number = call_number(call)
         found = catalogue.call(number)
     if found is None:
         raise UsageError(f"there is no call {number}", cure="memcon calls lists them")

@@ -20,6 +20,7 @@ from memcon.console import (
     dossier_writing,
     file_view,
     followed_view,
+    intake_view,
     login_view,
     register_view,
     status_view,
@@ -89,6 +90,7 @@ def create_app(deps: ConsoleDeps) -> Starlette:
         *switch_view.routes(pages),
         *login_view.routes(pages),
         *file_view.routes(pages),
+        *intake_view.routes(pages),
         Mount("/static", Static(directory=cast("PathLike[str]", static)), name="static"),
     ]
 

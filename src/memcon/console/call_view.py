@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from memcon.console.file_view import file_name
 from memcon.console.guard import LOOPBACK, host_name, posted
 from memcon.console.log_keys import call_command, policy_command
 from memcon.console.unhurried import Unhurried
+from memcon.console.verdicts import Verdicts
 from memcon.console.window_words import sealed_between
 from memcon.console.words import between, clock_time, count, day, listed, number, sentence
 from memcon.errors import MemconError, UsageError
@@ -33,50 +32,9 @@ if TYPE_CHECKING:
 
     from memcon.console.deps import CallEvent, CallPage
     from memcon.console.render import Pages
-    from memcon.verify.findings import Report
     from memcon.verify.window import Window
 
-_KEPT_VERDICTS = 200
 MOST_NUMBER = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A report of the verifier: when it was made, how long it took (ns), and who asked for it."""
-
-    report: Report
-    when: int
-    took: int
-    by: str
-
-
-class Verdicts:
-    """The newest verdict of each call, in memory: a page may show it, a restart forgets it.
-
-    One check at a time: it is heavy, and the recorder beside it comes first.
-    """
-
-    def __init__(self, pages: Pages) -> None:
-        self._deps = pages.deps
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[int, Verdict] = OrderedDict()
-
-    def get(self, call: int) -> Verdict | None:
-        """The newest one of a call."""
-        return self._kept.get(call)
-
-    def make(self, call: int, by: str) -> Verdict:
-        """Check a call now. UsageError when it cannot be."""
-        with self._lock:
-            began = self._deps.clock.monotonic_ns()
-            report = self._deps.verifier.verify_call(call)
-            took = self._deps.clock.monotonic_ns() - began
-            verdict = Verdict(report, self._deps.clock.wall_ns(), took, by)
-            self._kept[call] = verdict
-            self._kept.move_to_end(call)
-            while len(self._kept) > _KEPT_VERDICTS:
-                self._kept.popitem(last=False)
-            return verdict
 
 
 def with_peaks(call: CallPage, peaks: dict[str, bytes]) -> CallPage:

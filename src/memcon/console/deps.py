@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
     from memcon.accounts.desk import AccountsDesk
     from memcon.aftermath.sets import EventSets
+    from memcon.catalogue.intakes import IntakeLine
     from memcon.clock import Clock
     from memcon.console.users import Users
+    from memcon.record.intake import Intake
     from memcon.store.switch import Asked, Switched
     from memcon.verify.findings import Report
     from memcon.verify.window import Window
 
-CallState = Literal["live", "recorded", "partly", "none"]
+CallState = Literal["live", "recorded", "partly", "taken", "none"]
 """The states of UI.md that a call of the register can have; `none` has signalling and no packet."""
 
-FileKind = Literal["bundle", "pcap", "wav", "flac"]
+FileKind = Literal["bundle", "pcap", "wav", "flac", "original"]
 
 # What a second of a lane is. One byte a second and lane: an hour of call is 3.6 kB.
 NOTHING = 0  # sealed as empty, and nobody declared why
@@ -53,6 +55,11 @@ class CallRow:
     sealed: int
     remark: str = ""
     seal: bytes = b""
+
+    @property
+    def address(self) -> str:
+        """Where its page stands."""
+        return f"/taken-in/{-self.number}" if self.number < 0 else f"/calls/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +308,34 @@ class Exporter(Protocol):
         ...
 
 
+class IntakeBook(Protocol):
+    """Calls that were taken in from files, by their numbers from 1 on."""
+
+    def intake(self, n: int) -> Intake:
+        """Its statement. UsageError where there is none, FormatError where it is damaged."""
+        ...
+
+    def line(self, n: int) -> IntakeLine | None:
+        """What the index says of it, and where its seal stands."""
+        ...
+
+    def peaks(self, n: int) -> dict[str, bytes]:
+        """By lane letter: one value of 0 to 100 a second."""
+        ...
+
+    def audio(self, n: int, which: str, kind: Literal["wav", "flac"]) -> Path:
+        """The sound of a lane's letter, or of `all`. UsageError where there is none."""
+        ...
+
+    def offers(self, n: int) -> Sequence[Offer]:
+        """What can be taken away."""
+        ...
+
+    def export(self, n: int, kind: FileKind) -> Path:
+        """The file, made if need be. UsageError where there is none."""
+        ...
+
+
 class Log(Protocol):
     """The public directory of the log: a path of the tlog-tiles interface to a file."""
 
@@ -349,3 +384,4 @@ class ConsoleDeps:
     dossiers: AccountsDesk | None = None
     event_sets: EventSets | None = None
     windows: Windows | None = None
+    intakes: IntakeBook | None = None

@@ -27,6 +27,7 @@ TYPES: dict[str, str] = {
     "flac": "audio/flac",
     "pcap": "application/vnd.tcpdump.pcap",
     "bundle": "application/zip",
+    "original": "application/octet-stream",
 }
 KINDS: tuple[FileKind, ...] = ("bundle", "pcap", "flac", "wav")
 _LANE = re.compile(r"all|[A-Z]{1,2}\Z")
@@ -63,6 +64,15 @@ def log_type(name: str) -> tuple[str, str] | None:
     return None
 
 
+def send_file(path: Path, kind: str, name: str | None) -> Response:
+    """A file of a call, to hear or under a name to keep; HTTPException where it is not there."""
+    if not path.is_file():
+        raise HTTPException(404, "The file has not been made, or was removed; it can be made again")
+    return FileResponse(
+        path, media_type=TYPES[kind], filename=name, headers={"cache-control": "private, no-cache"}
+    )
+
+
 def routes(pages: Pages) -> list[BaseRoute]:
     """Audio, downloads, the log, the verifier."""
     deps = pages.deps
@@ -78,13 +88,6 @@ def routes(pages: Pages) -> list[BaseRoute]:
             raise HTTPException(404, f"There is no call {number}")
         return number, call.row.display
 
-    def sent(path: Path, kind: str, name: str | None) -> Response:
-        if not path.is_file():
-            raise HTTPException(404, "The file has not been made, or was removed; it can be made again")
-        return FileResponse(
-            path, media_type=TYPES[kind], filename=name, headers={"cache-control": "private, no-cache"}
-        )
-
     def audio(request: Request) -> Response:
         may_hear(request)
         number, _ = known(request)
@@ -95,7 +98,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             path = deps.audio.path(number, which, kind)
         except UsageError as error:
             raise HTTPException(404, str(error)) from error
-        return sent(path, kind, None)
+        return send_file(path, kind, None)
 
     def download(request: Request) -> Response:
         may_hear(request)
@@ -107,7 +110,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             path = deps.exporter.path(number, kind)
         except UsageError as error:
             raise HTTPException(404, str(error)) from error
-        return sent(path, kind, file_name(display, kind))
+        return send_file(path, kind, file_name(display, kind))
 
     def log(request: Request) -> Response:
         name = request.path_params["name"]

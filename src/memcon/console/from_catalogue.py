@@ -24,7 +24,7 @@ from memcon.console.recorder import (
     read_said,
 )
 from memcon.console.score import gaps, seal_of
-from memcon.console.words import count
+from memcon.console.words import clock_time, count, short_day
 from memcon.errors import FormatError
 from memcon.store import durable
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from memcon.catalogue.catalogue import CallBeat, CallDetail, Catalogue
     from memcon.catalogue.catalogue import CallRow as CatalogueRow
+    from memcon.catalogue.intakes import IntakeLine
     from memcon.clock import Clock
     from memcon.console.lanes import Streams
     from memcon.store.paths import Home
@@ -64,7 +65,7 @@ class CatalogueRegister:
         asked = Filter(query.text, frozenset(query.states), None, query.since, query.until)
         found = self._catalogue.register(asked, page=query.page, size=query.size)
         counted = found.by_state
-        states: tuple[deps.CallState, ...] = ("live", "recorded", "partly", "none")
+        states: tuple[deps.CallState, ...] = ("live", "recorded", "partly", "taken", "none")
         by_state = None if counted is None else {state: counted.get(state, 0) for state in states}
         return deps.RegisterPage(
             rows=self._lines(found.rows),
@@ -163,7 +164,14 @@ class CatalogueRegister:
                 detail = self._catalogue.call(row.number)
                 lanes = self._lanes(detail) if detail is not None else ()
                 strips[row.number] = seal_of(lanes), _remark(row, lanes)
-        return tuple(self._row(row, *strips[row.number]) for row in rows)
+        taken = self._taken([row for row in rows if row.state == "taken"])
+        return tuple(self._row(row, *(taken.get(row.number) or strips[row.number])) for row in rows)
+
+    def _taken(self, rows: Sequence[CatalogueRow]) -> dict[int, tuple[bytes, str]]:
+        """The remarks of calls taken in: they change when a beat has sealed them, and are never kept."""
+        period = self._begin().period_ns
+        lines = self._catalogue.intakes.lines([-row.number for row in rows])
+        return {-line.n: (b"", _taken_words(line, period)) for line in lines}
 
     def _strip(self, ended: Streams) -> tuple[bytes, str]:
         """The strip and the remark of a call that has ended, kept when nothing can change them any more."""
@@ -190,6 +198,13 @@ class CatalogueRegister:
             remark=remark,
             seal=seal,
         )
+
+
+def _taken_words(line: IntakeLine, period_ns: int) -> str:
+    if line.slot is None:
+        return f"From a file, taken in on {line.at[:10]}, not yet sealed. Nothing before that is proved"
+    end = (line.slot + 1) * period_ns
+    return f"From a file, sealed {short_day(end)}, {clock_time(end)[:5]} UTC. Nothing before that is proved"
 
 
 def _remark(row: CatalogueRow, lanes: Sequence[deps.Lane]) -> str:

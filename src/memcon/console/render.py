@@ -24,6 +24,7 @@ STATE_WORDS = {
     "live": "Live",
     "recorded": "Recorded",
     "partly": "Partly recorded",
+    "taken": "Taken in",
     "none": "Unrecorded",
 }
 SECURITY_HEADERS = {

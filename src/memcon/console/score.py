@@ -28,6 +28,7 @@ FIRST_LANE = 36
 LANE_STEP = 46
 SWING = 18  # half the height of the loudest bar
 SEAL_HEIGHT = 16
+STUB = (SEAL_HEIGHT - 5, 5)
 COMPLETE = (HEARD, HELD, EDGE)  # nothing that was owed is missing
 
 
@@ -175,13 +176,13 @@ def gaps(lanes: Sequence[Lane]) -> list[Gap]:
     return sorted(found, key=lambda gap: (gap.start, gap.lane, gap.end))
 
 
-def minutes(lanes: Sequence[Lane], *, ended: bool, first: int = 0) -> list[Minute]:
-    """The score from minute `first` on."""
+def minutes(lanes: Sequence[Lane], *, ended: bool, first: int = 0, taken: bool = False) -> list[Minute]:
+    """The score from minute `first` on; `taken`: sealed at intake only, as low stubs."""
     total = total_seconds(lanes)
     all_gaps = gaps(lanes)
     scale = SHORT_CALL if total <= SHORT else LONG_CALL
     return [
-        Minute(start, at(start), _draw(scale, lanes, all_gaps, start, total, ended=ended))
+        Minute(start, at(start), _draw(scale, lanes, all_gaps, start, total, ended=ended, taken=taken))
         for start in range(first * MINUTE, total, MINUTE)
     ]
 
@@ -192,16 +193,24 @@ def first_minute(asked: int) -> int:
 
 
 def _draw(
-    scale: Scale, lanes: Sequence[Lane], all_gaps: Sequence[Gap], start: int, total: int, *, ended: bool
+    scale: Scale,
+    lanes: Sequence[Lane],
+    all_gaps: Sequence[Gap],
+    start: int,
+    total: int,
+    *,
+    ended: bool,
+    taken: bool,
 ) -> Markup:
     end = min(start + MINUTE, total)
     here = [gap for gap in all_gaps if gap.start < end and gap.end > start]
     parts = [_lane(scale, lane, start, end, _middle(i)) for i, lane in enumerate(lanes)]
     seal_top = _middle(len(lanes) - 1) + 28
-    parts.append(_seal(scale, lanes, start, end, seal_top))
+    parts.append(_seal(scale, lanes, start, end, seal_top, taken=taken))
     parts += [_gap_marks(scale, gap, lanes, start, end, seal_top) for gap in here]
     parts.append(_labels(scale, here, start, end, total, ended=ended))
-    text = f"Minute {start // MINUTE}: {_in_words(here, lanes, start, end)}"
+    said = "sealed at intake only" if taken and not here else _in_words(here, lanes, start, end)
+    text = f"Minute {start // MINUTE}: {said}"
     return svg(scale.width, seal_top + SEAL_HEIGHT + 2, "".join(parts), text, scale.css)
 
 
@@ -233,15 +242,15 @@ def _lane(scale: Scale, lane: Lane, start: int, end: int, middle: int) -> str:
     return drawn + (f'<path class="tick" d="{"".join(bars)}"/>' if bars else "")
 
 
-def _seal(scale: Scale, lanes: Sequence[Lane], start: int, end: int, top: int) -> str:
+def _seal(scale: Scale, lanes: Sequence[Lane], start: int, end: int, top: int, *, taken: bool) -> str:
     cell, tick = scale.cell, scale.tick
     ticks: list[str] = []
     grounds: list[str] = []
     for i, second in enumerate(range(start, end)):
         codes = [code_at(lane, second) for lane in lanes]
         code = sealed_as(codes)
-        grounds.append({NOTHING: "", UNSEALED: "base-none"}.get(code, "base"))
-        shape = _seal_shape(code, codes)
+        grounds.append("base" if taken else {NOTHING: "", UNSEALED: "base-none"}.get(code, "base"))
+        shape = STUB if taken else _seal_shape(code, codes)
         if shape is not None:
             ticks.append(f"M{i * cell} {top + shape[0]}h{tick}v{shape[1]}h-{tick}z")
     lines = "".join(
@@ -257,7 +266,7 @@ def _seal_shape(code: int, codes: Sequence[int]) -> tuple[int, int] | None:
     if code == HEARD:
         return 0, SEAL_HEIGHT
     if code in (HELD, EDGE):
-        return SEAL_HEIGHT - 5, 5
+        return STUB
     if code == DAMAGED:
         return (SEAL_HEIGHT - 7, 7) if codes[0] == NOTHING else (0, 7)
     return None

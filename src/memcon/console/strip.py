@@ -160,6 +160,10 @@ def register_strip(seal: bytes, state: CallState) -> Markup:
     if state == "none":
         inner = '<path class="bracket" d="M5 .75h-4v13h4M84 .75h4v13h-4"/>'
         return svg(90, 15, inner, "no packet came: empty")
+    if state == "taken":
+        stubs = "".join(bar(i * CELL, height - 5, 5) for i in range(REGISTER_PARTS))
+        inner = f'<path class="tick" d="{stubs}"/><path class="base" d="M0 14.5H90"/>'
+        return svg(90, 15, inner, "sealed at intake only")
     room = REGISTER_PARTS - 3 if state == "live" else REGISTER_PARTS
     groups = parts_of(seal, room)
     ticks = "".join(_part(i * CELL, group, height) for i, group in enumerate(groups))

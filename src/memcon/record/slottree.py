@@ -161,6 +161,7 @@ NOTE_TYPES = {
     7: "statement",
     8: "memorandum",
     9: "dossier entry",
+    10: "call taken in",
 }
 
 

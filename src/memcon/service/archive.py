@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PEAKS_PER_SECOND = 1
 FULL_SCALE = 32768
 FORMATS: tuple[FileKind, ...] = ("wav", "flac", "pcap", "bundle")
-SUFFIX = {"wav": ".wav", "flac": ".flac", "pcap": ".pcap", "bundle": ".zip"}
+SUFFIX = {"wav": ".wav", "flac": ".flac", "pcap": ".pcap", "bundle": ".zip", "original": ".original"}
 
 
 class Archive:
@@ -129,6 +129,8 @@ class Archive:
         """A file of the call below `derived/`, made if need be."""
         if say is not None:
             say(f"opening call {number}")
+        if kind == "original":
+            raise UsageError(f"call {number} was recorded: there is no file it was taken in from")
         if kind == "bundle":
             return self.bundle_path(number)
         deriver = self._deriver(number)

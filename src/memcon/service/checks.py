@@ -11,6 +11,7 @@ from memcon.seal.keys import load_keys
 from memcon.vault.ocfl import StorageRoot, object_path
 from memcon.verify.bundle import verify_bundle
 from memcon.verify.findings import Report
+from memcon.verify.intake import Found, check_chain, found_in
 from memcon.verify.keys import Trust
 from memcon.verify.log import verify_log
 from memcon.verify.main import guess
@@ -88,11 +89,13 @@ def verify_home(
     own = not trusted.keys
     if own:
         trusted = Trust(load_keys(home.keys).vkeys(config.origin))
-    vault, kept, numbers = _verify_vault(home, config, trusted, progress)
+    vault, kept, numbers, intakes = _verify_vault(home, config, trusted, progress)
     kept += seen
     ended: set[int] = set()
+    taken: set[str] = set()
+    structure = load_keys(home.keys).structure
     log = (
-        verify_slots([home.slots], home.log, trusted, load_keys(home.keys).structure, seen=kept, ended=ended)
+        verify_slots([home.slots], home.log, trusted, structure, seen=kept, ended=ended, taken=taken)
         if home.slots.exists()
         else verify_log(home.log, trusted, seen=kept, progress=progress)
     )
@@ -100,6 +103,7 @@ def verify_home(
         numbers |= {int(path.name) for path in home.work_done.iterdir() if path.name.isdecimal()}
     for number in sorted(ended - numbers):
         vault.add("object-missing", f"call {number}", "it was sealed to its end, and nothing of it is kept")
+    check_chain(vault, intakes, taken)
     vault.headline = _vault_headline(vault)
     reports = [log, vault]
     for report in reports:
@@ -112,8 +116,9 @@ def verify_home(
 
 def _verify_vault(
     home: Home, config: Config, trusted: Trust, progress: Progress | None
-) -> tuple[Report, list[Kept], set[int]]:
-    """All objects as one report; the checkpoints in them, and the numbers of the calls they hold."""
+) -> tuple[Report, list[Kept], set[int], list[Found]]:
+    """All objects as one report; the checkpoints in them, the numbers of the calls they hold, and what was
+    taken in."""
     total = Report(str(home.vault), "vault")
     roots = [path for path in (home.vault, config.vault_fallback) if path is not None and path.exists()]
     objects = [(root, place) for path in roots for root in [StorageRoot(path)] for place in root.places()]
@@ -122,6 +127,7 @@ def _verify_vault(
             total.add("ocfl-form", name, "is not there, or not as it was written when the vault was made")
     kept: list[Kept] = []
     numbers: set[int] = set()
+    intakes: list[Found] = []
     whole = 0
     for done, (root, place) in enumerate(objects, 1):
         report = verify_object(place, trusted)
@@ -133,13 +139,15 @@ def _verify_vault(
             kept.append(Seen(id_, facts["origin"], facts["tree size"], bytes.fromhex(facts["root"])))
         if "call" in facts:
             numbers.add(facts["call"])
+        taken = found_in(report)
+        intakes += [taken] if taken is not None else []
         whole += report.ok
         _take(total, report, id_)
         if progress is not None:
             progress(done, len(objects))
     total.checked.append(f"{whole} of {count(len(objects), 'object')} of the vault hold what their seals say")
     total.facts["objects"], total.facts["objects without a finding"] = len(objects), whole
-    return total, kept, numbers
+    return total, kept, numbers, intakes
 
 
 def _take(total: Report, report: Report, id_: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from memcon.errors import FormatError, UsageError
+from memcon.intake.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class IntakeConfig:
+    """[intake]: the watched folder (None: none), what may be fetched, and how much a file may ask for."""
+
+    watch: Path | None = None
+    fetch: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What memcon.toml says, defaults filled in. `period` in seconds."""
 
@@ -72,6 +82,7 @@ class Config:
     metrics_listen: tuple[str, int] | None = None
     overseers: tuple[Path, ...] = ()
     structure_slots: int = 360
+    intake: IntakeConfig = field(default_factory=IntakeConfig)
 
     @property
     def console_address(self) -> str:
@@ -173,6 +184,28 @@ def _paths(value: object) -> tuple[Path, ...]:
     return tuple(_path(item) for item in value)
 
 
+def _addresses(value: object) -> tuple[str, ...]:
+    """Beginnings of addresses that may be fetched: https, a host, and a slash after it."""
+    if not isinstance(value, list):
+        raise _Wrong
+    found = tuple(_text(item) for item in value)
+    for one in found:
+        parts = urlsplit(one)
+        plain = parts.username is None and not parts.query and not parts.fragment
+        if parts.scheme != "https" or not parts.hostname or not parts.path.endswith("/") or not plain:
+            raise _Wrong
+    return found
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise _Wrong
+        return value
+
+    return read
+
+
 def _slots(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8640:
         raise _Wrong
@@ -216,6 +249,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
     Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
+    Setting("intake", "watch",
+            "a folder whose files are taken in, from the home directory unless absolute", None, _path),
+    Setting("intake", "fetch",
+            'an array of "https://HOST/PATH/" below which recordings that a vCon names may be fetched', [],
+            _addresses),
+    Setting("intake", "size", "the MiB that a file may have, from 1 to 4194304", 65536, _whole(1, 1 << 22)),
+    Setting("intake", "hours", "the hours that a file may last, from 1 to 744", 24, _whole(1, 744)),
+    Setting("intake", "channels", "the channels that a file may have, from 1 to 256", 64, _whole(1, 256)),
+    Setting("intake", "memory",
+            "the MiB of memory that reading a file may take, from 512 to 1048576", 2048,
+            _whole(512, 1 << 20)),
     Setting("metrics", "listen",
             '"ADDRESS:PORT", where /metrics and /healthz are served without a login', None, _console),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
@@ -318,7 +362,14 @@ def parse(text: str, home: Path) -> Config:
         metrics_listen=got["metrics"]["listen"],
         overseers=tuple(home / path for path in got["structure"]["overseers"]),
         structure_slots=got["structure"]["slots"],
+        intake=_intake(got["intake"], home),
     )
+
+
+def _intake(got: dict[str, Any], home: Path) -> IntakeConfig:
+    watch = got["watch"]
+    limits = Limits(got["size"] << 20, got["hours"], got["channels"], got["memory"])
+    return IntakeConfig(None if watch is None else home / watch, got["fetch"], limits)
 
 
 def load(path: Path) -> Config:

@@ -29,6 +29,7 @@ from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
+from memcon.service.intakes import Intakes
 from memcon.service.metrics import Metrics, serve_metrics
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.console.deps import FileKind, Offer
     from memcon.service.config import Config
+    from memcon.verify.findings import Report
 
 INDEX_SECONDS = 0.2
 KEEP_SECONDS = 0.5
@@ -135,6 +137,12 @@ class Office:
         if problems:
             self._troubles["dossiers"] = "; ".join(problems[:10])
 
+    def catch_up_intakes(self, intakes: Intakes) -> None:
+        """Calls that were taken in while no office ran."""
+        problems = intakes.catch_up().problems
+        if problems:
+            self._troubles["intakes"] = "; ".join(problems[:10])
+
     def say(self) -> None:
         """Leave the status in the run directory."""
         status = {
@@ -172,15 +180,26 @@ def _public_names(config: Config) -> list[str]:
     return [*([known] if known else []), *config.console_names]
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Checks recorded calls by their bundles, and calls taken in (numbers below 0) by their objects."""
+
+    archive: Archive
+    intakes: Intakes
+
+    def verify_call(self, number: int) -> Report:
+        return self.intakes.verify(-number) if number < 0 else self.archive.verify_call(number)
+
+
 def console_deps(
-    home: Home, config: Config, clock: Clock, catalogue: Catalogue, archive: Archive
+    home: Home, config: Config, clock: Clock, catalogue: Catalogue, archive: Archive, intakes: Intakes
 ) -> ConsoleDeps:
     """The console's world over this home."""
     return ConsoleDeps(
         register=CatalogueRegister(catalogue, home, clock, archive.vkeys),
         audio=archive,
         waveform=archive,
-        verifier=archive,
+        verifier=Checks(archive, intakes),
         exporter=Exports(archive),
         users=Users(home.users, clock),
         log=LogFiles(home.log),
@@ -193,6 +212,7 @@ def console_deps(
         dossiers=open_desk(home, clock, catalogue),
         event_sets=open_sets(home),
         windows=CallWindows(home, clock),
+        intakes=intakes,
     )
 
 
@@ -202,10 +222,11 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     archive = Archive(home, config, clock)
     office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick
     feeds = Feeds(home, config)
+    intakes = Intakes(home, config, clock, office.catalogue)
     stop = threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(console_deps(home, config, clock, office.catalogue, archive)),
+            create_app(console_deps(home, config, clock, office.catalogue, archive, intakes)),
             host=config.console_host,
             port=config.console_port,
             log_level="warning",
@@ -216,6 +237,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     )
     threads = [
         threading.Thread(target=office.catch_up, daemon=True),
+        threading.Thread(target=office.catch_up_intakes, args=(intakes,), daemon=True),
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
         threading.Thread(target=office.loop, args=(feeds.advance, FEED_SECONDS, stop, "feeds"), daemon=True),
@@ -240,4 +262,5 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         office.index()
         office.keep(stopping=True)
         office.index()
+        intakes.close()
         office.catalogue.close()

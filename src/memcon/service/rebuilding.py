@@ -10,6 +10,7 @@ from memcon.clock import SystemClock
 from memcon.errors import FormatError, UsageError
 from memcon.record.beat import decode
 from memcon.service.dossiers import notes_of, open_desk
+from memcon.service.intakes import Intakes
 from memcon.store.durable import read_bytes
 from memcon.store.tiles import LogStore
 from memcon.vault.keeper import call_id
@@ -35,7 +36,8 @@ def rebuild_catalogue(
     done = rebuild(catalogue, _calls(home, config, archive, say), _beats(home))
     catalogue.dossiers.put_notes(notes_of(home))
     problems = open_desk(home, SystemClock(), catalogue).index_all()
-    return replace(done, problems=(*done.problems, *problems))
+    taken = Intakes(home, config, SystemClock(), catalogue).catch_up()
+    return replace(done, taken=taken.indexed, problems=(*done.problems, *problems, *taken.problems))
 
 
 def _beats(home: Home) -> Iterator[Beat]:

@@ -99,6 +99,11 @@ class Home:
         return self.work / "config"
 
     @property
+    def intake_work(self) -> Path:
+        """Copies of files that are being taken in; what stands here after a crash is of no use."""
+        return self.work / "intake"
+
+    @property
     def slots(self) -> Path:
         return self.root / "slots"
 

@@ -44,15 +44,16 @@ WORK_FILES = ("media.mcs", "events.mce", "leaves.mcl", "record.mcr", "wraps.json
 
 def call_id(origin: str, number: int) -> str:
     """The object id of a call of the log `origin`."""
-    return f"{_prefix(origin)}:call:{number}"
+    return f"{prefix_of(origin)}:call:{number}"
 
 
 def slots_id(origin: str, day: str) -> str:
     """The object id of one day's slot records, `day` as YYYY-MM-DD."""
-    return f"{_prefix(origin)}:slots:{day}"
+    return f"{prefix_of(origin)}:slots:{day}"
 
 
-def _prefix(origin: str) -> str:
+def prefix_of(origin: str) -> str:
+    """What the ids of all objects of the log `origin` begin with."""
     return f"urn:memcon:{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
 
 
@@ -80,7 +81,7 @@ class Keeper:
         self._origin = origin
         self._clock = clock
         self._fallback = fallback
-        self._user = User("memcon", _prefix(origin))
+        self._user = User("memcon", prefix_of(origin))
         self._days: set[str] = set()
 
     def sweep(self) -> None:

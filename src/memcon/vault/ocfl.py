@@ -13,7 +13,7 @@ readable in the path, and the independent checkers at hand know it.
 root, synced, and moved into place by one rename. A new object then stands. A new version becomes the
 head when the object's own inventory is replaced; `repair` finishes that after a crash, from the copy
 in the version's directory. A staging directory left by a crash is removed by the next writer.
-One writer at a time; readers need no lock.
+One writer at a time to a staging area; readers need no lock.
 """
 
 from __future__ import annotations
@@ -110,13 +110,15 @@ def _root_files() -> dict[str, bytes]:
 class StorageRoot:
     """One OCFL storage root in a directory. Raises MachineError when the disk refuses."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, staging: str = _STAGING) -> None:
+        """`staging`: where this writer stages, below `extensions/`; two that write at once have their own."""
         self.path = path
+        self._staging = staging
 
     @classmethod
-    def create(cls, path: Path) -> StorageRoot:
+    def create(cls, path: Path, *, staging: str = _STAGING) -> StorageRoot:
         """Open the root at `path`, making it if it is not there; safe to run again after a crash."""
-        root = cls(path)
+        root = cls(path, staging=staging)
         if not (path / ROOT_NAMASTE).is_file():
             durable.make_dirs(path / "extensions" / LAYOUT)
             for name, content in _root_files().items():
@@ -314,11 +316,11 @@ class StorageRoot:
 
     def sweep(self) -> None:
         """Remove what a crash left in the staging area; nobody may be storing meanwhile."""
-        durable.remove_tree(self.path / "extensions" / _STAGING)
+        durable.remove_tree(self.path / "extensions" / self._staging)
 
     def _stage(self, object_id: str) -> Path:
         """An empty staging directory of this object's own: several objects may be stored at once."""
-        parent = self.path / "extensions" / _STAGING
+        parent = self.path / "extensions" / self._staging
         staging = parent / hashlib.sha256(object_id.encode()).hexdigest()[:16]
         durable.remove_tree(staging)
         durable.make_dirs(staging, durable=False)

@@ -173,6 +173,14 @@ CODES: dict[str, Code] = {
         ERROR, "The wrapped keys or the custodians are not those the call names.", "FORMATS §11"
     ),
     "sealed-form": Code(ERROR, "A file of ciphertexts cannot be read from a place on.", "FORMATS §7, §8"),
+    # calls taken in from files
+    "intake-form": Code(ERROR, "The statement of a call taken in cannot be read.", "FORMATS §21"),
+    "intake-file": Code(ERROR, "A file is missing, or not what was taken in.", "FORMATS §21"),
+    "intake-chain": Code(
+        ERROR, "Calls taken in are not numbered without a gap, or do not name one another.", "FORMATS §21"
+    ),
+    "intake-missing": Code(ERROR, "A call was taken in and sealed, and is not kept.", "FORMATS §21"),
+    "intake-unsealed": Code(NOTE, "A call taken in is not sealed in the log yet.", "FORMATS §21"),
     # an overseer's structure feed, and slot records
     "structure-form": Code(
         ERROR, "A file of a structure feed cannot be read from a place on.", "FORMATS §19"

@@ -13,6 +13,7 @@ from memcon.errors import FormatError
 from memcon.record import beat as beats
 from memcon.record import call as calls
 from memcon.record import slottree
+from memcon.record.intake import NOTE_INTAKE
 from memcon.verify.calls import check_counts
 from memcon.verify.clocks import CallClock
 from memcon.verify.keys import Trust, read_checkpoint
@@ -102,6 +103,8 @@ class SlotWalk:
     last: int | None = None
     begun: int = 0
     ended: set[int] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+    """Hashes (hex) that NOTEs of calls taken in name."""
     next_call: int = 1
     next_note: int = 1
     _open: dict[int, _Open] = field(default_factory=dict)
@@ -163,6 +166,8 @@ class SlotWalk:
             note = slottree.decode_note_leaf(leaf)
             place = note.index, note.slot, note.lane
             slot.notes.append(note.number)
+            if note.type == NOTE_INTAKE:
+                self.taken.add(note.object_hash.hex())
             if holder is not None:
                 self.report.add("slots-lane", where, f"holds a NOTE, and is the lane of call {holder}")
         else:

@@ -54,10 +54,12 @@ def verify_slots(
     *,
     seen: Iterable[Kept] = (),
     ended: set[int] | None = None,
+    taken: set[str] | None = None,
 ) -> Report:
     """Check slot record files (or directories of them) against a log, which is checked first.
 
-    `seen` are checkpoints kept from before; the numbers of the calls that ended are put into `ended`.
+    `seen` are checkpoints kept from before; the numbers of the calls that ended are put into `ended`, the
+    hashes (hex) of calls taken in that were sealed into `taken`.
 
     Raises UsageError if there is no such place, OSError or MachineError if one cannot be read.
     """
@@ -84,6 +86,8 @@ def verify_slots(
     walk.say(read.leaves, "slot record", whole=structure_key is not None)
     if ended is not None:
         ended |= walk.ended
+    if taken is not None:
+        taken |= walk.taken
     return report
 
 

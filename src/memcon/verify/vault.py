@@ -13,10 +13,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError, UsageError
+from memcon.record import intake
 from memcon.record.segment import EVENTS_MAGIC, MEDIA_MAGIC, decode_record_file, read_sealed
 from memcon.verify.bundle import headline
 from memcon.verify.calls import read_beats, read_leaves
 from memcon.verify.findings import Report
+from memcon.verify.intake import check_intake
 from memcon.verify.keys import Trust, read_checkpoint
 from memcon.verify.ocfl import read_object
 from memcon.verify.openings import check_event_roots
@@ -43,7 +45,7 @@ FILES = (
 
 
 def verify_object(path: Path, trusted: Trust | None = None) -> Report:
-    """Check an object of the vault in a directory: a call's, or a day of slot records.
+    """Check an object of the vault in a directory: a call's, one taken in, or a day of slot records.
 
     Raises UsageError if there is no such directory, OSError or MachineError if it cannot be read.
     """
@@ -59,6 +61,8 @@ def verify_object(path: Path, trusted: Trust | None = None) -> Report:
     }
     if "leaves.mcl" in files:
         _check_call(report, files, trusted or Trust(), found.identity)
+    elif intake.NAME in files:
+        check_intake(report, files, found.identity)
     else:
         _check_slots(report, files)
     return report

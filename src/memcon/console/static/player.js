@@ -89,7 +89,7 @@ class Player {
 
   hear(lane) {
     const playing = !audio.paused, second = this.second;
-    audio.src = audio.src.replace(/audio\/[^/]+\.wav/, `audio/${lane}.wav`);
+    audio.src = audio.src.replace(/audio\/[^/]+\.(wav|flac)/, `audio/${lane}.$1`);
     this.seek(second, playing);
   }
 
