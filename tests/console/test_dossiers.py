@@ -205,6 +205,22 @@ def test_exports_are_downloads(reader: TestClient) -> None:
     assert json.loads(reader.get(f"/d/{ID}/export/jsonld").text)["@graph"]
 
 
+def test_it_is_taken_away_as_a_bundle(desk: AccountsDesk, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    office = make_office(tmp_path / "other", dossiers=desk, bundle_dossier=lambda id_: b"PK " + id_.encode())
+    client = office.client("vera")
+    page = said(client.get(f"/d/{ID}").text)
+    assert "memcon-verify.pyz dossier dossier-2017-01-28-1.zip --key" in page
+    answer = client.get(f"/d/{ID}/bundle")
+    assert answer.content == b"PK 2017-01-28/1"
+    assert 'filename="dossier-2017-01-28-1.zip"' in answer.headers["content-disposition"]
+
+
+def test_without_a_maker_there_is_no_bundle(reader: TestClient) -> None:
+    assert "Take it away" not in reader.get(f"/d/{ID}").text
+    assert reader.get(f"/d/{ID}/bundle").status_code == 404
+
+
 def test_a_console_without_dossiers_says_so(tmp_path: Path) -> None:
     assert make_office(tmp_path).client("vera").get("/dossiers").status_code == 404
 

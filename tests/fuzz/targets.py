@@ -26,6 +26,7 @@ from memcon.tlog.note import Note, VerifierKey
 from memcon.tlog.policy import Policy
 from memcon.tlog.proof import InclusionProof
 from memcon.verify import verify_bundle
+from memcon.verify.dossier import verify_dossier
 from memcon.wire import events as ev
 from memcon.wire import multipart, rtcp, rtp, sdes, sdp, session_timer, sip, siprec, vendors
 from memcon.wire.address import parse_address, parse_uri, parse_via
@@ -237,6 +238,7 @@ def targets(home: Path) -> tuple[Target, ...]:
             "inclusion-proof", (b"c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\n" + NOTE,), InclusionProof.parse
         ),
         Target("verify-bundle", (bundle,), verify_bundle),
+        Target("verify-dossier", (bytes.fromhex(_vector("dossier_bundle")["small"]),), verify_dossier),
         Target("configuration", (TOML,), _config(home)),
         *(
             Target(name, tuple(negative.get(name, [b""])), _roundtrip(again))

@@ -13,6 +13,7 @@ from memcon.record import (
     bundle,
     call,
     canonical,
+    dossier_bundle,
     journal,
     opened,
     segment,
@@ -111,6 +112,18 @@ def _manifest(data: bytes) -> bytes:
     return canonical.dumps({"bundle": bundle.VERSION, "origin": origin, "call": number, "files": listed})
 
 
+def _dossier_bundle(data: bytes) -> bytes:
+    files = bundle.read_zip(data, dossier_bundle.FORM)
+    return bundle.write_zip({name: bytes(content) for name, content in files.items()}, dossier_bundle.FORM)
+
+
+def _dossier_manifest(data: bytes) -> bytes:
+    origin, dossier, files = dossier_bundle.read_manifest(data)
+    listed = {name: {"bytes": size, "sha256": digest.hex()} for name, (size, digest) in files.items()}
+    facts = {"bundle": dossier_bundle.VERSION, "origin": origin, "dossier": dossier, "files": listed}
+    return canonical.dumps(facts)
+
+
 ROUNDTRIPS: dict[str, Roundtrip] = {
     "beat": lambda data: beat.decode(data).encode(),
     "slot-leaf": lambda data: slottree.decode_slot_leaf(data).encode(),
@@ -138,6 +151,9 @@ ROUNDTRIPS: dict[str, Roundtrip] = {
     "transcript": lambda data: transcript.decode(data).encode(),
     "silence": lambda data: silence.Certificate.parse(data).encode(),
     "bundle": _bundle,
+    "sealed.mcn": lambda data: dossier_bundle.encode_sealed(dossier_bundle.read_sealed(data)),
+    "dossier-bundle": _dossier_bundle,
+    "dossier-manifest": _dossier_manifest,
     "manifest": _manifest,
 }
 """Reader's name -> decode and encode again: the identity on all that is well formed."""
@@ -182,6 +198,9 @@ def samples() -> dict[str, list[bytes]]:
         "silence": [load("silence")["certificate"].encode().hex()],
         "bundle": [load("bundle")["container"]],
         "manifest": [load("bundle")["manifest"]],
+        "dossier-bundle": [load("dossier_bundle")["small"]],
+        "dossier-manifest": [load("dossier_bundle")["manifest"]],
+        "sealed.mcn": [load("dossier_bundle")["files"]["sealed.mcn"]],
         "transcript": [row["bytes"] for row in load("transcript")["versions"]],
     }
     names = ("media.mcb", "events.mcb", "streams.mcb", "openings.mcb", "config.mcb", "beats.mcb")

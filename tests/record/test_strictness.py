@@ -19,7 +19,7 @@ Samples: TypeAlias = "dict[str, list[bytes]]"
 # What follows the last field is content there: any tail is another event or ciphertext.
 OPEN_ENDED = {"event", "record.mcr"}
 # Files that grow item by item: a cut between two items is a shorter file.
-FILES = {"leaves.mcl", "slots", "media.mcs", "events.mce", "records"} | {
+FILES = {"sealed.mcn", "leaves.mcl", "slots", "media.mcs", "events.mce", "records"} | {
     f"{name}.mcb" for name in ("media", "events", "streams", "openings", "config", "beats")
 }
 NAMES = (
@@ -45,6 +45,9 @@ NAMES = (
         "manifest",
         "silence",
         "transcript",
+        "dossier-bundle",
+        "dossier-manifest",
+        "sealed.mcn",
     ),
 )
 

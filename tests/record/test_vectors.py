@@ -13,7 +13,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.vectors.generate import build
 
 from memcon.errors import FormatError
-from memcon.record import beat, bundle, call, config, dating, hashing, journal, segment, slottree, statement
+from memcon.record import (
+    beat,
+    bundle,
+    call,
+    config,
+    dating,
+    dossier_bundle,
+    hashing,
+    journal,
+    segment,
+    slottree,
+    statement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +219,22 @@ def test_bundle(vectors: Load) -> None:
     assert hashlib.sha256(whole).hexdigest() == v["sha256_of_whole"]
     read = bundle.read_zip(whole)
     assert {name: bytes(data) for name, data in read.items() if name != bundle.MANIFEST} == files
+
+
+def test_dossier_bundle(vectors: Load) -> None:
+    v = vectors("dossier_bundle")
+    files = {name: bytes.fromhex(data) for name, data in v["files"].items()}
+    whole = dossier_bundle.write_bundle(v["origin"], v["dossier"], files)
+    assert hashlib.sha256(whole).hexdigest() == v["sha256_of_whole"]
+    assert dossier_bundle.begins(whole[:200])
+    read = bundle.read_zip(whole, dossier_bundle.FORM)
+    assert bytes(read.pop(bundle.MANIFEST)).hex() == v["manifest"]
+    assert {name: bytes(data) for name, data in read.items()} == files
+    notes = dossier_bundle.read_sealed(files["sealed.mcn"])
+    assert [slottree.decode_note_leaf(n.leaf).number for n in notes] == [1, 2]
+    names = [dossier_bundle.entry_name(1, "dossier"), dossier_bundle.entry_name(2, "claim")]
+    assert [name for name in files if dossier_bundle.ENTRY.fullmatch(name)] == names
+    assert not dossier_bundle.begins(bundle.write_bundle("log", 1, {}))
 
 
 _NEGATIVE = json.loads((Path(__file__).parent.parent / "vectors" / "negative.json").read_text("ascii"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from memcon.catalogue.feed import follow
 from memcon.cli.main import main
 from memcon.clock import SystemClock
 from memcon.record import beat
+from memcon.seal.keys import load_keys
 from memcon.service.archive import Archive
 from memcon.service.config import load, template
 from memcon.service.demo import free_port, wait_for
@@ -23,9 +25,6 @@ from memcon.service.setup import init_home
 from memcon.service.supervisor import Supervisor
 from memcon.store.paths import Home
 from memcon.store.tiles import LogStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def run(home: Path, *words: str, code: int = 0) -> Any:
@@ -94,9 +93,29 @@ def test_a_home_without_lines_seals_what_is_written(home: Home, tmp_path: Path) 
     assert run(home.root, "dossier", "verify").count("checked:") == 3
     assert run(home.root, "verify", "--json")[0]["ok"]
 
+    taken_away(home, id_, tmp_path)
     desk.store.append(id_, "claim", "A", {"text": "never handed in"})
     assert hand_in_again(desk, home) == 1
     catalogue.close()
+
+
+def taken_away(home: Home, id_: str, folder: Path) -> None:
+    """The dossier as a bundle, checked by the log's key, by none, changed, and with its source withheld."""
+    key = str(load_keys(home.keys).vkeys(load(home.config).origin)[0])
+    made = run(home.root, "dossier", "bundle", id_, "--to", str(folder), "--json")
+    file = Path(made["path"])
+    assert (file.name, made["unsealed"]) == ("dossier-2017-01-28-1.zip", 0)
+    report = run(home.root, "verify", str(file), "--key", key, "--json")
+    assert "3 of 3 are sealed in the log whose key you gave, and 1 of 1 file" in report["headline"]
+    run(home.root, "verify", str(file), code=3)
+    run(home.root, "dossier", "bundle", id_, "--to", str(file), code=2)
+    file.write_bytes(file.read_bytes().replace(b"They spoke", b"They spake"))
+    assert run(home.root, "verify", str(file), "--key", key, "--json", code=1)["exit"] == 1
+    run(home.root, "dossier", "bundle", id_, "--to", str(file), "--without", "2", "--force")
+    withheld = run(home.root, "verify", str(file), "--key", key, "--json")
+    assert "They spoke" not in file.read_bytes().decode("latin-1")
+    assert [one["code"] for one in withheld["findings"]] == ["dossier-withheld"]
+    run(home.root, "dossier", "bundle", id_, "--to", str(file), "--without", "3", "--force", code=2)
 
 
 def test_commands_say_what_they_did(home: Home, tmp_path: Path) -> None:
@@ -113,6 +132,9 @@ def test_commands_say_what_they_did(home: Home, tmp_path: Path) -> None:
     assert "A call" in run(home.root, "dossier", "list")
     assert "No dossier fits" in run(home.root, "dossier", "list", "zebra")
     assert "not sealed yet" in run(home.root, "dossier", "verify", code=1)
+    file = str(tmp_path / "d.zip")
+    assert "4 of 4 entries are not sealed yet" in run(home.root, "dossier", "bundle", "2017/1", "--to", file)
+    assert "dossier-unsealed" in run(home.root, "verify", file, code=1)
     for words in (
         ("new", "yesterday"),
         ("new", "2017", "--participant", ";x"),

@@ -37,6 +37,7 @@ from tests.vectors.calls import (
     segment,
     segment_blocks,
 )
+from tests.vectors.texts import dossier_entries
 
 
 def configuration() -> dict[str, Any]:
@@ -152,6 +153,44 @@ def bundle() -> dict[str, Any]:
         "manifest": manifest(small).hex(),
         "container": container({"manifest.json": manifest(small), **small}).hex(),
         "sha256_of_whole": sha(container({"manifest.json": manifest(files), **files})).hex(),
+    }
+
+
+def dossier_bundle() -> dict[str, Any]:
+    """Section 18, the bundle of a dossier: its container and `sealed.mcn`, with two entries."""
+    rows = dossier_entries()["entries"]
+    notes = [
+        b"mcnote\x00\x01" + u(16, 9) + u(16, 0) + u(32, 7 + n) + u(64, 1 + n) + u(64, 500) + u(64, INDEX)
+        + bytes.fromhex(row["hash"]) + bytes(8) + sample(f"lane salt {n}") + sample(f"sibling {n}") * 16
+        for n, row in enumerate(rows)
+    ]  # fmt: skip
+    files = {
+        "README.txt": b"Check it.\n",
+        "checkpoint": b"a note\n",
+        "policy": b"log\n",
+        "beats.mcb": b"mcbeats\x01" + u(64, 10),
+        "sealed.mcn": b"mcseald\x01" + b"".join(notes),
+        "entries/000001-dossier.json": bytes.fromhex(rows[0]["bytes"]),
+        "entries/000002-claim.json": bytes.fromhex(rows[1]["bytes"]),
+        "files/" + sha(b"a source\n").hex(): b"a source\n",
+        "statement/" + sha(GENESIS_STATEMENT).hex(): GENESIS_STATEMENT,
+    }
+    listed = {name: {"bytes": len(data), "sha256": sha(data).hex()} for name, data in files.items()}
+    facts = {
+        "bundle": "memcon/dossier-bundle/1",
+        "origin": ORIGIN,
+        "dossier": "2017-01-28/1",
+        "files": listed,
+    }
+    return {
+        "origin": ORIGIN,
+        "dossier": "2017-01-28/1",
+        "files": {name: data.hex() for name, data in files.items()},
+        "manifest": canonical(facts).hex(),
+        "sha256_of_whole": sha(container({"manifest.json": canonical(facts), **files})).hex(),
+        "small": container(
+            {"README.txt": b"", "files/" + "0" * 64: b"a", "statement/" + "0" * 64: b""}
+        ).hex(),
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.vectors.basis import secrets
 from tests.vectors.beats import beats
 from tests.vectors.calls import calls, events, segments
-from tests.vectors.containers import bundle, configuration, dating, journal
+from tests.vectors.containers import bundle, configuration, dating, dossier_bundle, journal
 from tests.vectors.held import slots, structure
 from tests.vectors.texts import canonical_texts, dossier_entries, intakes, silence, transcripts
 
@@ -28,6 +28,7 @@ def build() -> dict[str, str]:
         "beat": beats(), "bundle": bundle(), "call": calls(), "canonical": canonical_texts(),
         "config": configuration(), "event": events(), "journal": journal(), "secrets": secrets(),
         "segment": segments(), "silence": silence(), "slot": slots(), "dossier": dossier_entries(),
+        "dossier_bundle": dossier_bundle(),
         "structure": structure(), "dating": dating(), "transcript": transcripts(),
         "intake": intakes(),
     }  # fmt: skip

@@ -308,6 +308,28 @@ def manifests(v: Vectors) -> None:
         v.add(name, dump(made | change), where)
 
 
+def dossier_bundles(v: Vectors) -> None:
+    """The manifest and the NOTEs of a dossier's bundle."""
+    whole = load("dossier_bundle")
+    made = json.loads(bytes.fromhex(whole["manifest"]))
+    v.of("dossier-manifest", "manifest.json")
+    for name, change, where in (
+        ("of-a-call", {"bundle": "memcon/1"}, "bundle"), ("files-array", {"files": []}, "files"),
+        ("dossier-number", {"dossier": 1}, "dossier"),
+        ("entry-no-object", {"files": {"a": 1}}, "'a'"),
+    ):  # fmt: skip
+        v.add(name, dump(made | change), where)
+    v.add("no-id", dump(made | {"dossier": "2017-01-28"}), None, "dossier id")
+    sealed = bytes.fromhex(whole["files"]["sealed.mcn"])
+    v.of("sealed.mcn", "sealed.mcn")
+    v.add("other-magic", put(sealed, 7, "02"), 0)
+    v.add("empty", b"", 0)
+    v.add("cut-in-leaf", sealed[:40], 8)
+    v.add("cut-in-path", sealed[:-1], len(sealed) - 512)
+    v.of("dossier-bundle", "bundle container")
+    v.add("of-a-call", archive([("media.mcb", b"")]), None, "bundle")
+
+
 def archive(files: list[tuple[str, bytes]], **attributes: Any) -> bytes:
     """A zip like a bundle's, with `attributes` set on each entry's ZipInfo."""
     out = io.BytesIO()
@@ -360,6 +382,7 @@ def build() -> str:
     v = Vectors()
     for part in (
         leaves, call_leaves, media, events, journal, canonical, statements, opened, manifests, zips,
+        dossier_bundles,
     ):  # fmt: skip
         part(v)
     return json.dumps(v.made, indent=1, sort_keys=True) + "\n"

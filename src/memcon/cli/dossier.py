@@ -17,6 +17,7 @@ from memcon.accounts.exports import FORMATS
 from memcon.catalogue.dossiers import DossierQuery
 from memcon.cli.calls import catalogue_of
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, out, page_options, reports_errors
+from memcon.cli.dossier_bundle import bundle
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.service.dossiers import check_dossier, notes_of, open_desk
@@ -46,6 +47,9 @@ def desk_of(home: Home) -> Iterator[AccountsDesk]:
 @click.group("dossier")
 def command() -> None:
     """Keep what each side said of a call, who says so, and what followed."""
+
+
+command.add_command(bundle)
 
 
 def participant(text: str, nth: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from memcon.accounts.desk import AccountsDesk
@@ -382,6 +382,7 @@ class ConsoleDeps:
     switch: OffSwitch | None = None
     secure_cookies: bool = False
     dossiers: AccountsDesk | None = None
+    bundle_dossier: Callable[[str], bytes] | None = None
     event_sets: EventSets | None = None
     windows: Windows | None = None
     intakes: IntakeBook | None = None

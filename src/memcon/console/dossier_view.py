@@ -23,6 +23,7 @@ from memcon.catalogue.dossiers import DossierQuery
 from memcon.console import dossier_words as words
 from memcon.console.call_view import public_address
 from memcon.console.followed_words import studies_of
+from memcon.console.log_keys import dossier_command
 from memcon.console.register_view import DAY_NS
 from memcon.console.words import day_start
 from memcon.errors import FormatError, UsageError
@@ -96,6 +97,11 @@ def page_of(request: Request) -> int:
     return max(1, int(raw)) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 1
 
 
+def bundle_name(dossier: Dossier) -> str:
+    """What its bundle is saved as."""
+    return f"dossier-{dossier.id.replace('/', '-')}.zip"
+
+
 def query_of(asked: dict[str, str]) -> DossierQuery:
     """What the register's form asks for."""
     since, until = day_start(asked["from"]), day_start(asked["to"])
@@ -153,6 +159,13 @@ def _dossiers(pages: Pages) -> list[BaseRoute]:
                 dossier, office=pages.deps.office, address=f"{base}/d/{dossier.id}" if base else ""
             ),
             formats=FORMATS,
+            bundle=None
+            if pages.deps.bundle_dossier is None
+            else dossier_command(
+                pages.deps.register.status(1).vkeys,
+                bundle_name(dossier),
+                packed=pages.deps.verifier_file is not None,
+            ),
             writes=may_write(request),
             followed=followed,
             studies=studies_of(followed),
@@ -168,6 +181,13 @@ def _dossiers(pages: Pages) -> list[BaseRoute]:
         headers = {"content-disposition": f'attachment; filename="{dossier.id.replace("/", "-")}-{name}"'}
         return Response(make(dossier), media_type=media_type, headers=headers)
 
+    def bundle(request: Request) -> Response:
+        dossier = find(request, pages)
+        if pages.deps.bundle_dossier is None:
+            raise HTTPException(404, "This console makes no bundles of dossiers")
+        headers = {"content-disposition": f'attachment; filename="{bundle_name(dossier)}"'}
+        return Response(pages.deps.bundle_dossier(dossier.id), media_type="application/zip", headers=headers)
+
     def blank(request: Request) -> Response:
         writer(request)
         given = {key: request.query_params.get(key, "")[:100] for key in ("call", "start")}
@@ -178,6 +198,7 @@ def _dossiers(pages: Pages) -> list[BaseRoute]:
         Route("/dossiers/new", blank, methods=["GET"]),
         Route(AT, show, name="dossier"),
         Route(AT + "/export/{kind}", export),
+        Route(AT + "/bundle", bundle),
     ]
 
 

@@ -52,6 +52,13 @@ def call_command(vkeys: Sequence[str], file_name: str, *, packed: bool) -> str:
     return f"{program(packed=packed)} call {shlex.quote(file_name)} --key {shlex.quote(command_key(vkeys))}"
 
 
+def dossier_command(vkeys: Sequence[str], file_name: str, *, packed: bool) -> str:
+    """The command that checks a downloaded bundle of a dossier."""
+    return (
+        f"{program(packed=packed)} dossier {shlex.quote(file_name)} --key {shlex.quote(command_key(vkeys))}"
+    )
+
+
 def policy_command(file_name: str, *, packed: bool) -> str:
     """The same with every key of the log, from the policy file."""
     return f"{program(packed=packed)} call {shlex.quote(file_name)} --policy {POLICY_FILE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from memcon.errors import FormatError, LocalError
@@ -35,6 +36,27 @@ ORDER = (
 OPTIONAL = frozenset({"notes.mcb"})
 STATEMENT_PREFIX = "statement/"
 _STATEMENT = re.compile(r"statement/[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of bundle: its entries in their order, those that may be missing, and the names of those that
+    stand after them, sorted."""
+
+    order: tuple[str, ...]
+    optional: frozenset[str]
+    others: re.Pattern[str]
+
+    def rank(self, name: str) -> tuple[int, str]:
+        """Sorts names into the order of this form."""
+        return (self.order.index(name) if name in self.order else len(self.order)), name
+
+    def known(self, name: str) -> bool:
+        """Whether an entry may have this name."""
+        return name in self.order or self.others.fullmatch(name) is not None
+
+
+CALL = Form(ORDER, OPTIONAL, _STATEMENT)
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -49,13 +71,12 @@ _Entry: TypeAlias = tuple[bytes, int, int]
 """Name, CRC and size: all that differs between the headers of two entries."""
 
 
-def _sorted_names(names: Iterable[str]) -> list[str]:
-    rank = {name: i for i, name in enumerate(ORDER)}
+def _sorted_names(names: Iterable[str], form: Form) -> list[str]:
     listed = list(names)
     for name in listed:
-        if name not in rank and _STATEMENT.fullmatch(name) is None:
+        if not form.known(name):
             raise FormatError("bundle", f"an entry that does not belong: {brief(name)}")
-    return sorted(listed, key=lambda n: (rank.get(n, len(rank)), n))
+    return sorted(listed, key=form.rank)
 
 
 def _local_header(entry: _Entry) -> bytes:
@@ -80,9 +101,9 @@ def _directory(entries: Sequence[_Entry]) -> bytes:
     return central + _END.pack(b"PK\x05\x06", 0, 0, n, n, len(central), at, 0)
 
 
-def write_zip(files: Mapping[str, bytes]) -> bytes:
+def write_zip(files: Mapping[str, bytes], form: Form = CALL) -> bytes:
     """The container, in the one form a reader accepts. Raises FormatError past 4 GiB."""
-    names = _sorted_names(files)
+    names = _sorted_names(files, form)
     entries = [(name.encode("ascii"), zlib.crc32(files[name]), len(files[name])) for name in names]
     directory = _directory(entries)
     out: list[bytes] = []
@@ -91,7 +112,7 @@ def write_zip(files: Mapping[str, bytes]) -> bytes:
     return b"".join([*out, directory])
 
 
-def read_zip(data: bytes | memoryview) -> dict[str, memoryview]:
+def read_zip(data: bytes | memoryview, form: Form = CALL) -> dict[str, memoryview]:
     """Names and contents (views into `data`). Raises FormatError for any byte out of the one form."""
     files: dict[str, memoryview] = {}
     entries: list[_Entry] = []
@@ -102,7 +123,7 @@ def read_zip(data: bytes | memoryview) -> dict[str, memoryview]:
             raise FormatError(_WHAT, f"entry {brief(name)} stands twice")
         files[name] = content
         entries.append(entry)
-    if list(files) != _sorted_names(files):
+    if list(files) != _sorted_names(files, form):
         raise FormatError(_WHAT, "entries are out of order")
     at, directory = r.at, _directory(entries)
     if r.left != len(directory) or r.view(r.left, "directory") != directory:
@@ -131,8 +152,12 @@ def _read_entry(r: Reader) -> tuple[str, _Entry, memoryview]:
 
 def make_manifest(origin: str, call: int, files: Mapping[str, bytes]) -> bytes:
     """`manifest.json` over every other entry."""
-    listed = {name: {"bytes": len(data), "sha256": sha256(data).hex()} for name, data in files.items()}
-    return canonical.dumps({"bundle": VERSION, "origin": origin, "call": call, "files": listed})
+    return canonical.dumps({"bundle": VERSION, "origin": origin, "call": call, "files": listing(files)})
+
+
+def listing(files: Mapping[str, bytes]) -> dict[str, dict[str, int | str]]:
+    """Every entry's length and SHA-256, as a manifest has them."""
+    return {name: {"bytes": len(data), "sha256": sha256(data).hex()} for name, data in files.items()}
 
 
 def write_bundle(origin: str, call: int, files: Mapping[str, bytes]) -> bytes:
@@ -149,8 +174,13 @@ def read_manifest(data: bytes | memoryview) -> tuple[str, int, dict[str, tuple[i
         raise FormatError(MANIFEST, f"version {brief(value['bundle'])} is unknown", where="bundle")
     if value["call"] < 1:
         raise FormatError(MANIFEST, f"call number {value['call']}", where="call")
+    return value["origin"], value["call"], read_listing(value["files"])
+
+
+def read_listing(listed: Mapping[str, object]) -> dict[str, tuple[int, bytes]]:
+    """{name: (bytes, SHA-256)} of a manifest's `files`. Raises FormatError."""
     files: dict[str, tuple[int, bytes]] = {}
-    for name, entry in value["files"].items():
+    for name, entry in listed.items():
         if not isinstance(entry, dict) or set(entry) != {"bytes", "sha256"}:
             raise FormatError(MANIFEST, "an entry without bytes and sha256", where=brief(name))
         size, digest = entry["bytes"], entry["sha256"]
@@ -159,4 +189,4 @@ def read_manifest(data: bytes | memoryview) -> tuple[str, int, dict[str, tuple[i
         if not isinstance(digest, str) or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
             raise FormatError(MANIFEST, "sha256 is no digest", where=brief(name))
         files[name] = (size, bytes.fromhex(digest))
-    return value["origin"], value["call"], files
+    return files

@@ -10,6 +10,7 @@ from memcon.errors import UsageError
 from memcon.seal.keys import load_keys
 from memcon.vault.ocfl import StorageRoot, object_path
 from memcon.verify.bundle import verify_bundle
+from memcon.verify.dossier import verify_dossier
 from memcon.verify.findings import Report
 from memcon.verify.intake import Found, check_chain, found_in
 from memcon.verify.keys import Trust
@@ -68,6 +69,8 @@ def check_target(
         raise UsageError(f"{target} is empty")
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if kind == "dossier":
+        return verify_dossier(data, trusted, target=target)
     return verify_bundle(data, trusted, target=target, audio_to=audio_to, progress=progress)
 
 

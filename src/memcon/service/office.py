@@ -27,6 +27,7 @@ from memcon.console.session import load_session_key
 from memcon.console.users import Users
 from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
+from memcon.service.dossier_bundle import dossier_bundle
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
 from memcon.service.intakes import Intakes
@@ -210,6 +211,9 @@ def console_deps(
         verifier_file=find_verifier(),
         switch=Switch(home, config, clock),
         dossiers=open_desk(home, clock, catalogue),
+        bundle_dossier=lambda dossier: dossier_bundle(
+            open_desk(home, clock, catalogue), home, config.origin, dossier
+        ),
         event_sets=open_sets(home),
         windows=CallWindows(home, clock),
         intakes=intakes,

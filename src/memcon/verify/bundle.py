@@ -56,10 +56,7 @@ def verify_bundle(
         return report
     note, notes = contents.get("checkpoint"), contents.get(dating.NAME)
     signed = read_checkpoint(report, None if note is None else bytes(note), trusted, quorum=notes is None)
-    if signed is not None and contents.origin not in (None, signed.checkpoint.origin):
-        text = f"names the log {contents.origin!r}, the checkpoint {signed.checkpoint.origin!r}"
-        report.add("manifest-facts", "manifest.json", text)
-    beats, genesis = _check_log(report, contents, signed, trusted)
+    beats, genesis = check_log(report, contents, signed, trusted)
     stated = None if genesis is None else genesis.keys
     size = None if signed is None else signed.checkpoint.size
     call = read_leaves(report, contents.get("leaves.mcl"), beats, contents.call, size)
@@ -77,13 +74,23 @@ def verify_bundle(
     return report
 
 
-def _check_log(
-    report: Report, contents: Contents, signed: SignedCheckpoint | None, trusted: Trust
+def check_log(
+    report: Report,
+    contents: Contents,
+    signed: SignedCheckpoint | None,
+    trusted: Trust,
+    *,
+    leaps: bool = False,
 ) -> tuple[ProvenBeats, Genesis | None]:
+    """The beats of a bundle under its checkpoint, its statements, and the keys that the operator states."""
+    if signed is not None and contents.origin not in (None, signed.checkpoint.origin):
+        text = f"names the log {contents.origin!r}, the checkpoint {signed.checkpoint.origin!r}"
+        report.add("manifest-facts", "manifest.json", text)
     raw = contents.get("beats.mcb")
     checkpoint = None if signed is None else signed.checkpoint
-    beats = read_beats(report, None if raw is None else bytes(raw), checkpoint)
-    beats.check.facts()
+    beats = read_beats(report, None if raw is None else bytes(raw), checkpoint, leaps=leaps)
+    if not leaps:  # gaps and restarts are told of what is consecutive
+        beats.check.facts()
 
     def fetch(name: str) -> bytes | None:
         view = contents.get(name)

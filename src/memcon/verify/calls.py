@@ -66,8 +66,11 @@ class ProvenBeats:
     proved: set[int]
 
 
-def read_beats(report: Report, data: bytes | None, checkpoint: Checkpoint | None) -> ProvenBeats:
-    """Check `beats.mcb`: genesis, then consecutive beats, each proved to be in the checkpoint's tree."""
+def read_beats(
+    report: Report, data: bytes | None, checkpoint: Checkpoint | None, *, leaps: bool = False
+) -> ProvenBeats:
+    """Check `beats.mcb`: genesis, then beats, each proved to be in the checkpoint's tree; consecutive unless
+    `leaps`."""
     origin = "" if checkpoint is None else checkpoint.origin
     check = BeatCheck(report, origin)
     result = ProvenBeats(check, {}, set())
@@ -86,7 +89,7 @@ def read_beats(report: Report, data: bytes | None, checkpoint: Checkpoint | None
         report.add("genesis-missing", where, "does not begin with the genesis leaf")
     previous = None
     for one in proven:
-        if previous and one.index != previous + 1:
+        if previous and (one.index <= previous if leaps else one.index != previous + 1):
             report.add("beat-order", where, f"beat {one.index} after beat {previous}")
         previous = one.index
         beat = check.take(one.index, one.leaf)
@@ -163,18 +166,21 @@ def _leaf(report: Report, where: str, place: PlacedLeaf, beats: ProvenBeats) -> 
     if beat is not None:
         if beat.slot != leaf.slot:
             report.add("call-place", where, f"says slot {leaf.slot}, its beat is of slot {beat.slot}")
-        anchored = _on_path(report, where, place, beat, beats.check.origin) and place.index in beats.proved
+        anchored = on_path(report, where, place, beat, beats.check.origin) and place.index in beats.proved
     return Sealed(leaf, place.leaf, beat, anchored)
 
 
-def _on_path(report: Report, where: str, place: PlacedLeaf, beat: Beat, origin: str) -> bool:
+def on_path(
+    report: Report, where: str, place: PlacedLeaf, beat: Beat, origin: str, code: str = "call-path"
+) -> bool:
+    """Whether a leaf in its lane leads to the slot root of its beat; a finding where it does not."""
     try:
         root = root_from_path(place.lane, place.salt, place.leaf, place.path)
     except FormatError as error:
-        report.add("call-path", where, str(error))
+        report.add(code, where, str(error))
         return False
     if wrap_slot_root(origin, beat.index, beat.slot, DEPTH, root) != beat.slot_root:
-        report.add("call-path", where, f"does not lead to the slot root of beat {beat.index}")
+        report.add(code, where, f"does not lead to the slot root of beat {beat.index}")
         return False
     return True
 

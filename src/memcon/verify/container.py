@@ -7,7 +7,6 @@ a damaged container never hides which second of the call was touched.
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 from memcon.errors import FormatError
-from memcon.record.bundle import MANIFEST, OPTIONAL, ORDER, read_manifest
+from memcon.record import dossier_bundle
+from memcon.record.bundle import CALL, MANIFEST, Form, read_manifest
 
 if TYPE_CHECKING:
     from memcon.verify.findings import Report
@@ -27,8 +27,6 @@ _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _DATE = 33  # 1980-01-01
 _VERSION = 20
-_STATEMENT = re.compile(r"statement/[0-9a-f]{64}")
-_RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A bundle's entries, and its manifest's word: origin, call number, {name: (bytes, SHA-256)}."""
+    """A bundle's entries, and its manifest's word: origin, call or dossier, {name: (bytes, SHA-256)}."""
 
     entries: dict[str, Entry]
     origin: str | None
     call: int | None
     listed: dict[str, tuple[int, bytes]]
+    dossier: str | None = None
 
     def get(self, name: str) -> memoryview | None:
         """An entry's content, or None."""
@@ -61,15 +60,11 @@ class Contents:
         return listed is not None and listed[1] != sha256(self.entries[name].content).digest()
 
 
-def _known(name: str) -> bool:
-    return name in _RANK or _STATEMENT.fullmatch(name) is not None
-
-
 def _name(raw: bytes) -> str:
     return raw.decode("ascii", "backslashreplace")
 
 
-def _by_directory(data: memoryview) -> list[Entry] | None:
+def _by_directory(data: memoryview, form: Form) -> list[Entry] | None:
     """The entries as the directory tells them, or None if it cannot be right."""
     if len(data) < _END.size:
         return None
@@ -89,9 +84,9 @@ def _by_directory(data: memoryview) -> list[Entry] | None:
         due = begin + size
         at += _CENTRAL.size + name_length
         name = _name(raw)
-        if not _known(name):  # a changed letter: the header may still have it
+        if not form.known(name):  # a changed letter: the header may still have it
             other = _name(bytes(data[begin - name_length : begin]))
-            name = other if _known(other) else name
+            name = other if form.known(other) else name
         entries.append(Entry(name, data[begin:due], offset, crc))
     return entries if due == start and at == start + length else None
 
@@ -134,28 +129,34 @@ def _check_form(report: Report, data: memoryview, entries: list[Entry]) -> None:
         report.add("container-form", "directory", f"not the directory of these entries, at byte {start}")
 
 
-def _check_names(report: Report, entries: list[Entry]) -> dict[str, Entry]:
+def _check_names(report: Report, entries: list[Entry], form: Form) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for entry in entries:
-        if not _known(entry.name):
+        if not form.known(entry.name):
             report.add("container-entry", entry.name, "does not belong in a bundle")
         elif entry.name in found:
             report.add("container-entry", entry.name, "stands twice; the first was read")
         else:
             found[entry.name] = entry
-    if list(found) != sorted(found, key=lambda name: (_RANK.get(name, len(_RANK)), name)):
+    if list(found) != sorted(found, key=form.rank):
         report.add("container-form", "entries", "are out of order")
-    for name in (name for name in ORDER if name not in OPTIONAL):
+    for name in (name for name in form.order if name not in form.optional):
         if name not in found:
             report.add("container-entry", name, "is missing")
     return found
 
 
-def _check_manifest(report: Report, found: dict[str, Entry]) -> Contents:
+def _check_manifest(report: Report, found: dict[str, Entry], form: Form) -> Contents:
     if MANIFEST not in found:
         return Contents(found, None, None, {})
+    data = bytes(found[MANIFEST].content)
+    call: int | None = None
+    dossier: str | None = None
     try:
-        origin, call, listed = read_manifest(bytes(found[MANIFEST].content))
+        if form is CALL:
+            origin, call, listed = read_manifest(data)
+        else:
+            origin, dossier, listed = dossier_bundle.read_manifest(data)
     except FormatError as error:
         report.add("manifest-form", MANIFEST, str(error))
         return Contents(found, None, None, {})
@@ -168,19 +169,19 @@ def _check_manifest(report: Report, found: dict[str, Entry]) -> Contents:
             report.add("manifest-file", name, "has other bytes than the manifest says")
     for name in sorted(set(listed) - set(found)):
         report.add("manifest-file", name, "stands in the manifest, not in the bundle")
-    return Contents(found, origin, call, listed)
+    return Contents(found, origin, call, listed, dossier)
 
 
-def read(report: Report, data: Buffer) -> Contents | None:
+def read(report: Report, data: Buffer, form: Form = CALL) -> Contents | None:
     """The contents of a bundle, with whatever is wrong in the report. None if there is nothing to read."""
     view = memoryview(data)
-    entries = _by_directory(view) or _by_headers(view)
-    if not any(_known(entry.name) for entry in entries):
+    entries = _by_directory(view, form) or _by_headers(view)
+    if not any(form.known(entry.name) for entry in entries):
         report.add("container-form", "container", "no entry of a zip in the permitted form could be read")
         return None
     before = len(report.counts)
     _check_form(report, view, entries)
-    contents = _check_manifest(report, _check_names(report, entries))
+    contents = _check_manifest(report, _check_names(report, entries, form), form)
     if len(report.counts) == before:
         report.checked.append(
             f"The container of {len(entries)} entries has its one permitted form, byte for byte"

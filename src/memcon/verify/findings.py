@@ -161,6 +161,14 @@ CODES: dict[str, Code] = {
         WARNING, "The call names other custodians than the configuration.", "FORMATS §11"
     ),
     "withheld": Code(NOTE, "Something else than media is withheld; its seal was checked.", "FORMATS §14"),
+    # the bundle of a dossier
+    "dossier-entry": Code(ERROR, "An entry of a dossier cannot be read, or there is none.", "FORMATS §18"),
+    "dossier-chain": Code(ERROR, "An entry does not follow from the one before it.", "FORMATS §18"),
+    "dossier-note": Code(ERROR, "A NOTE of a dossier cannot be read or does not fit.", "FORMATS §5, §18"),
+    "dossier-path": Code(ERROR, "A NOTE does not lead to the slot root of its beat.", "FORMATS §3"),
+    "dossier-unsealed": Code(WARNING, "An entry is not sealed in the log.", "FORMATS §18"),
+    "dossier-file": Code(ERROR, "A source is not what its entry sealed.", "FORMATS §18"),
+    "dossier-withheld": Code(NOTE, "A source is withheld; its entry was checked.", "FORMATS §18"),
     # objects of the vault
     "ocfl-form": Code(ERROR, "The object does not follow OCFL.", "OCFL 1.1 §3"),
     "ocfl-digest": Code(ERROR, "A file differs from its digest.", "OCFL 1.1 §3.5"),

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from memcon import __version__
 from memcon.errors import MemconError, UsageError
+from memcon.record.dossier_bundle import begins as is_dossier
 from memcon.record.evidence import CONFLICT_HEADER
 from memcon.record.silence import HEADER
 from memcon.record.structure import OPENED_SUFFIX, SEALED_SUFFIX
 from memcon.tlog.policy import Policy
 from memcon.verify import ask_main
 from memcon.verify.bundle import verify_bundle
+from memcon.verify.dossier import verify_dossier
 from memcon.verify.findings import EXIT_UNREADABLE
 from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from memcon.verify.findings import Report
 
-KINDS = ("log", "call", "object", "slots", "structure", "silence")
+KINDS = ("log", "call", "dossier", "object", "slots", "structure", "silence")
 _MAX_SMALL = 1 << 22
 
 
@@ -44,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
     """The arguments; docs/VERIFYING.md shows them in use."""
     p = argparse.ArgumentParser(
         prog="memcon-verify",
-        description="Check a log, a bundle, a vault object, slot records or a silence certificate, offline.",
+        description="Check a log, a bundle of a call or a dossier, a vault object, slot records or a silence "
+        "certificate, offline.",
         epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit. "
         "memcon-verify was-it-on LOG FROM [TO] says whether a recorder was attested: see its own --help.",
     )
@@ -53,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="[KIND] TARGET",
-        help="KIND is log, call, object, slots, structure or silence; without it, it is told from TARGET: a "
-        "bundle, a silence certificate, a directory, or the http(s) address of a log",
+        help="KIND is log, call, dossier, object, slots, structure or silence; without it, it is told from "
+        "TARGET: a bundle, a silence certificate, a directory, or the http(s) address of a log",
     )
     p.add_argument(
         "--key", action="append", default=[], metavar="VKEY", help="a key of the log that you trust"
@@ -132,6 +135,8 @@ def _verify(args: argparse.Namespace) -> Report:
         if not Path(target).stat().st_size:
             raise UsageError(f"{target} is empty")
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if kind == "dossier":
+        return verify_dossier(data, trusted, target=target)
     return verify_bundle(data, trusted, target=target, audio_to=args.audio, progress=progress)
 
 
@@ -144,16 +149,20 @@ def guess(target: str) -> str:
         return "object" if (path / "0=ocfl_object_1.1").exists() else "log"
     if path.suffix in (OPENED_SUFFIX, SEALED_SUFFIX):
         return "structure"
-    return "silence" if _begins(path) in (HEADER, CONFLICT_HEADER) else "call"
+    begins = _begins(path)
+    if is_dossier(begins):
+        return "dossier"
+    line = begins[:32].partition(b"\n")[0].decode("utf-8", "replace")
+    return "silence" if line in (HEADER, CONFLICT_HEADER) else "call"
 
 
-def _begins(path: Path) -> str:
-    """The first line, if it is a short one."""
+def _begins(path: Path) -> bytes:
+    """The first bytes, which tell what it is."""
     try:
         with path.open("rb") as file:
-            return file.read(32).partition(b"\n")[0].decode("utf-8", "replace")
+            return file.read(200)
     except OSError:  # said where it is read
-        return ""
+        return b""
 
 
 def _small(path: Path) -> bytes:
