@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from memcon.cli import attack as command
 from memcon.cli.main import main
 from memcon.service.attacks import ATTACKS, holds
+from memcon.service.inside import FOUND, WHOLE, CallStage
 from memcon.service.stage import REFUSED, Scene, Shown, Stage
 from memcon.verify.attest import WORDS, Answer
 
@@ -31,10 +32,15 @@ def test_the_honest_recorder_on_the_same_stage_is_attested(tmp_path: Path) -> No
     assert stage.ask(1, last).outcome == WORDS[Answer.ATTESTED]
 
 
+def test_the_honest_sealer_on_the_same_stage_is_whole(tmp_path: Path) -> None:
+    stage = CallStage(tmp_path / "home")
+    assert (stage.bundle().outcome, stage.structure().outcome) == (WHOLE, WHOLE)
+
+
 def test_the_threat_model_names_each_attack_and_its_outcome() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| ([a-z]+)(?:, `([a-z-]+)`)? \|", MODEL.read_text(), re.M)
     assert {(n, o, c) for n, o, c in rows} == {(n, a.named, a.code) for n, a in ATTACKS.items()}
-    assert {a.named for a in ATTACKS.values()} <= {*WORDS.values(), REFUSED}
+    assert {a.named for a in ATTACKS.values()} <= {*WORDS.values(), REFUSED, FOUND}
 
 
 def test_the_command_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def _played(names: list[str], *, live: bool) -> Iterator[tuple[str, Shown]]:
             yield from play(names, Path(folder)).items()
             return
         for name in names:
-            yield name, ATTACKS[name].play(Scene(Path(folder) / name))
+            yield name, Scene(Path(folder) / name).play(ATTACKS[name].play)
 
 
 @click.command("attack")

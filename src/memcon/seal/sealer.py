@@ -28,7 +28,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from memcon.errors import FormatError
 from memcon.record import beat, call, canonical, journal
@@ -80,6 +80,9 @@ class Sealer:
     up what is on the disk.
     """
 
+    sequencing: ClassVar[type[Sequencer]] = Sequencer
+    """Makes the beats. Attacks on a stage put one there that lies (`service.inside`)."""
+
     def __init__(self, home: Home, clock: Clock, *, witnessed: bool = False) -> None:
         """With `witnessed`, beats name quorum-cosigned notes, and the first waits for a fresh one."""
         self._home = home
@@ -89,7 +92,7 @@ class Sealer:
         unlock_here(home)
         self.findings: list[Finding] = []
         self.feed = Feed(home)
-        self._sequencer = Sequencer(home, self._keys, clock)
+        self._sequencer = self.sequencing(home, self._keys, clock)
         period, b = self._sequencer.period_ns, self._sequencer.b
         self._freshness = Freshness(home.newest_note, clock, period_ns=period, b=b) if witnessed else None
         self._reader = JournalReader(home)

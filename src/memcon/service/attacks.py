@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memcon.record.beat import State
+from memcon.service.inside import FOUND, CallStage, EarlyEnder, Twinner, UnderCounter
 from memcon.service.stage import ORIGIN, REFUSED, Scene, Shown, Stage
-from memcon.verify.attest import WORDS, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,6 +253,24 @@ def rolled_back(scene: Scene) -> Shown:
     return other.ask(1, last)
 
 
+def under_count(scene: Scene) -> Shown:
+    return CallStage(scene.root / "recorder", UnderCounter).bundle()
+
+
+def early_end(scene: Scene) -> Shown:
+    return CallStage(scene.root / "recorder", EarlyEnder).bundle()
+
+
+def call_twin(scene: Scene) -> Shown:
+    stage = CallStage(scene.root / "recorder", Twinner)
+    opened, overseen = stage.bundle(), stage.structure()
+    told = f"Of the bundle alone: {opened.told} Who has the structure feed: {overseen.told}"
+    return Shown(overseen.outcome, told, overseen.codes)
+
+
+INSIDE = ("under-count", "early-end", "call-twin")
+"""Attacks inside a call: witnesses do not see them, whoever holds the call or the structure does."""
+
 ATTACKS: dict[str, Attack] = {
     "ahead": Attack(
         "beats are made ahead of time, shown at once, and the recorder switched off", "early", ahead
@@ -287,10 +305,18 @@ ATTACKS: dict[str, Attack] = {
     "rolled-back": Attack(
         "one witness is put back from a copy and cosigns a second history", "unknown", rolled_back, "log-fork"
     ),
+    "under-count": Attack(
+        "the leaves of a call count fewer packets than came", FOUND, under_count, "media-received"
+    ),
+    "early-end": Attack(
+        "the last leaf of a call says that it had fewer seconds", FOUND, early_end, "call-totals"
+    ),
+    "call-twin": Attack(
+        "two recordings of one call are sealed, and the other one is opened", FOUND, call_twin, "slots-lane"
+    ),
 }
-"""By name, in the order of THREAT-MODEL. Answers of `attest.Answer`, or `refused`: no answer at all."""
-
-ANSWERS = tuple(WORDS[answer] for answer in Answer)
+"""By name, in the order of THREAT-MODEL. Outcomes: answers of `attest.Answer`; `refused`: no answer at
+all; `found`: a finding of the verifier."""
 
 
 def holds(attack: Attack, shown: Shown) -> bool:

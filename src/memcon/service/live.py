@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from memcon.clock import ManualClock, SystemClock
 from memcon.errors import MachineError
 from memcon.seal.keys import create_keys
-from memcon.service.attacks import ATTACKS
+from memcon.service.attacks import ATTACKS, INSIDE
 from memcon.service.demo import free_port, verifier_command, wait_for
 from memcon.service.stage import NAMES, ORIGIN, REFUSED, Scene, Shown, Stage
 from memcon.store.durable import read_if_there, remove_tree, write_file
@@ -38,7 +38,7 @@ from memcon.witness.process import run_witness
 from memcon.witness.settings import init_home, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from memcon.clock import Clock
     from memcon.tlog.checkpoint import Checkpoint
@@ -204,10 +204,9 @@ class LiveScene(Scene):
         self.live = live
         self._stages: list[LiveStage] = []
 
-    def play(self) -> Shown:
-        """Play the attack here."""
+    def play(self, attack: Callable[[Scene], Shown]) -> Shown:
         try:
-            return ATTACKS[self.attack].play(self)
+            return attack(self)
         finally:
             for stage in self._stages:
                 stage.close()
@@ -322,11 +321,16 @@ class LiveStage(Stage):
 
 
 def play(names: Iterable[str], root: Path) -> dict[str, Shown]:
-    """Play attacks side by side, in some forty seconds of real time; what was shown of each, by name."""
+    """Play attacks side by side, in some forty seconds of real time; what was shown of each, by name.
+
+    Those inside a call have no witness to ask: time is told to them here too.
+    """
     chosen = list(names)
-    own = [name for name in OWN if name in chosen]
-    with Live(root, chosen, own) as live, ThreadPoolExecutor(len(chosen)) as pool:
-        shown = pool.map(lambda name: LiveScene(live, name).play(), chosen)
+    outside = [name for name in chosen if name not in INSIDE]
+    own = [name for name in OWN if name in outside]
+    with Live(root, outside, own) as live, ThreadPoolExecutor(len(chosen)) as pool:
+        scenes = {name: LiveScene(live, name) if name in outside else Scene(root / name) for name in chosen}
+        shown = pool.map(lambda name: scenes[name].play(ATTACKS[name].play), chosen)
         return dict(zip(chosen, shown, strict=True))
 
 

@@ -32,7 +32,7 @@ from memcon.witness.core import Witness
 from memcon.witness.keys import Cosigner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from memcon.clock import Clock
@@ -236,6 +236,10 @@ class Scene:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def play(self, attack: Callable[[Scene], Shown]) -> Shown:
+        """Play an attack here."""
+        return attack(self)
 
     def stage(
         self,
