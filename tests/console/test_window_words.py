@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from memcon.console.window_words import sealed_between
 from memcon.verify.attest import Answer
 from memcon.verify.window import Window
@@ -17,6 +19,11 @@ def test_between_the_first_and_the_last_that_witnesses_dated() -> None:
 
 def test_beats_without_a_window_are_counted() -> None:
     assert sealed_between([*GOOD, UNDATED])[1] == "1 of 4 beats have no window yet"
+
+
+def test_an_authority_that_dates_them_too() -> None:
+    stamped = [replace(GOOD[0], stamped=86_400), replace(GOOD[1], stamped=172_800)]
+    assert sealed_between(stamped)[-1] == "not after 1970-01-03T00:00:00Z by a time-stamping authority too"
 
 
 def test_without_any_it_is_the_operators_clock() -> None:

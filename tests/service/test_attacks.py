@@ -58,5 +58,6 @@ def test_the_command_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_real_witnesses_over_http_in_real_time_the_outcomes_are_the_same() -> None:
     """Witnesses and third parties are processes; the operator, with all the keys, is this one."""
     done = CliRunner().invoke(main, ["attack", "--live", "--json"])
+    assert done.stdout, done.output
     assert [one for one in json.loads(done.stdout) if not one["holds"]] == []
     assert done.exit_code == 0

@@ -48,7 +48,7 @@ def test_what_cannot_change_is_worked_out_once(tmp_path: Path, monkeypatch: pyte
     clock, asked = ManualClock(), []
     kept = CallWindows(home, clock)
 
-    def dated(_home: object, first: int, last: int) -> list[Window]:
+    def dated(_home: object, first: int, last: int, _roots: object) -> list[Window]:
         asked.append(first)
         return [Window(n, n, 1, 2 if first == 0 else None, Answer.ATTESTED) for n in range(first, last + 1)]
 

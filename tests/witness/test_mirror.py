@@ -19,7 +19,7 @@ from memcon.verify.sources import Directory
 from memcon.witness.archive import Archive
 from memcon.witness.client import WitnessClient
 from memcon.witness.keys import QuickVerifier
-from memcon.witness.mirror import MOST_ABSENT, Mirror
+from memcon.witness.mirror import MAX_STAMP, MOST_ABSENT, Mirror
 from memcon.witness.prove import prove
 
 if TYPE_CHECKING:
@@ -115,6 +115,17 @@ def test_a_mirror_is_read_like_the_log(site: Site, mirrored: Mirrored) -> None:
     assert mirrored.file(f"silence/{sha256(proved.certificate).hex()}") == proved.certificate
     assert mirrored.step() == []
     assert mirrored.mirror.look_seconds == 0.5
+
+
+def test_time_stamps_are_kept_by_their_hash(site: Site, mirrored: Mirrored) -> None:
+    kept = Archive(site.log)
+    digests = [kept.add_stamp(data, 1, 1) for data in (b"one", b"two" * MAX_STAMP, b"gone")]
+    (site.log / evidence.hashed_path("timestamp", digests[2])).write_bytes(b"changed")
+    assert len(mirrored.step()) == 1
+    assert mirrored.file(evidence.hashed_path("timestamp", digests[0])) == b"one"
+    assert [entry.digest for entry in evidence.read_entries(mirrored.file(evidence.STAMP_INDEX))] == digests[
+        :1
+    ]
 
 
 def test_notes_that_leaves_name_come_with_them(site: Site, mirrored: Mirrored) -> None:

@@ -13,6 +13,7 @@ from memcon.cli.common import (
     emit,
     home_option,
     json_option,
+    load_config,
     out,
     reports_errors,
 )
@@ -83,7 +84,8 @@ def command(home: Home, call: str, as_json: bool) -> None:
         found = catalogue.call(number)
     if found is None:
         raise UsageError(f"there is no call {number}", cure="memcon calls lists them")
-    sealed = windows_of(home, found.beats[0].index, found.beats[-1].index) if found.beats else []
+    roots = load_config(home).stamp_roots
+    sealed = windows_of(home, found.beats[0].index, found.beats[-1].index, roots) if found.beats else []
     if as_json:
         emit(detail_json(found) | {"windows": [window_json(one) for one in sealed]})
         return
@@ -94,7 +96,7 @@ def command(home: Home, call: str, as_json: bool) -> None:
 
 def window_json(one: Window) -> dict[str, Any]:
     """A beat's window as `show --json` gives it."""
-    times = {"not_before": one.not_before, "not_after": one.not_after}
+    times = {"not_before": one.not_before, "not_after": one.not_after, "stamped": one.stamped}
     shown = {name: None if time is None else utc(time * NS) for name, time in times.items()}
     return {"index": one.index, "slot": one.slot, **shown, "answer": WORDS[one.answer]}
 

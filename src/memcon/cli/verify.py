@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--seen", "seen", multiple=True, metavar="FILE",
               type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A checkpoint that you kept from before: the log must still contain it")  # fmt: skip
+@click.option("--roots", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+              help="Root certificates (PEM) of time-stamping authorities, for a log")  # fmt: skip
 @home_option
 @json_option
 @reports_errors
@@ -41,6 +43,7 @@ def command(
     policy: Path | None,
     audio: Path | None,
     seen: tuple[Path, ...],
+    roots: Path | None,
     as_json: bool,
 ) -> None:
     """Check a log (directory or address), a bundle, a vault object; without TARGET, all kept here.
@@ -64,7 +67,8 @@ def command(
             config = load_config(home)
             reports = verify_home(Home(home.root, config.vault_path), config, trusted, progress, seen=kept)
         else:
-            reports = [check_target(target, trusted, seen=kept, audio_to=audio, progress=progress)]
+            pem = None if roots is None else roots.read_bytes()
+            reports = [check_target(target, trusted, seen=kept, audio_to=audio, progress=progress, roots=pem)]
     say(reports, as_json)
     sys.exit(worst([report.exit_code for report in reports]))
 

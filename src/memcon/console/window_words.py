@@ -22,4 +22,7 @@ def sealed_between(sealed: Sequence[Window]) -> list[str]:
     lines = [f"sealed between {since} and {until}, each beat within {widest} s, by the log's own witnesses"]
     if len(dated) < len(sealed):
         lines.append(f"{len(sealed) - len(dated)} of {len(sealed)} beats have no window yet")
+    stamps = [one.stamped for one in sealed if one.stamped is not None]
+    if stamps:
+        lines.append(f"not after {utc(max(stamps) * NS)} by a time-stamping authority too")
     return lines

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COSIGNED = "cosigned"
 """The newest quorum-cosigned note."""
 SILENCE_INDEX = "silence/index"
+STAMP_INDEX = "timestamp/index"
 POLICY = "policy"
 ENTRY_SIZE = 48
 CONFLICT_HEADER = "memcon/conflict/v1"
@@ -29,7 +30,7 @@ LATER = 16
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _ENTRY = Layout("index entry", ">QQ32s")
-_PATH = re.compile(r"(?P<kind>note|silence|conflict|statement)/(?P<hex>[0-9a-f]{64})")
+_PATH = re.compile(r"(?P<kind>note|silence|conflict|timestamp|statement)/(?P<hex>[0-9a-f]{64})")
 _DAYS = re.compile(r"(?:note/index-|cosignature/)[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -106,7 +107,7 @@ def is_evidence(path: str) -> bool:
     match = _PATH.fullmatch(path)
     if match is not None:
         return match["kind"] != "statement"
-    return path in (COSIGNED, SILENCE_INDEX, POLICY) or _DAYS.fullmatch(path) is not None
+    return path in (COSIGNED, SILENCE_INDEX, STAMP_INDEX, POLICY) or _DAYS.fullmatch(path) is not None
 
 
 def encode_cosignatures(note: Note) -> bytes:

@@ -7,6 +7,7 @@ waited for, and where the witnesses are, is the scene's (`stage.py`, `live.py`).
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,10 +108,12 @@ def clock_back(scene: Scene) -> Shown:
 def _as_served(scene: Scene, stage: Stage, mirror: Path) -> Path:
     """The leaves that the log serves now, beside the notes and cosignatures that a mirror has kept."""
     found = scene.root / "read"
-    shutil.copytree(mirror, found)
-    shutil.rmtree(found / "tile")
-    shutil.copytree(stage.home.log / "tile", found / "tile")
-    shutil.copy(stage.home.log / "checkpoint", found / "checkpoint")
+    shutil.copytree(stage.home.log, found, dirs_exist_ok=True)
+    for room in ("note", "cosignature", "silence"):
+        (found / room).mkdir(exist_ok=True)
+        for path in (mirror / room).glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # a mirror that is still at work renames its files
+                shutil.copy(path, found / room)
     return found
 
 

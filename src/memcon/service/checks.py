@@ -39,6 +39,7 @@ def check_target(
     seen: Sequence[Kept] = (),
     audio_to: Path | None = None,
     progress: Progress | None = None,
+    roots: bytes | None = None,
 ) -> Report:
     """Check a log (directory or address), a vault object's directory, a bundle or a silence certificate,
     told from its look.
@@ -62,7 +63,7 @@ def check_target(
             cure=f"Use: memcon structure check {target} --log LOG",
         )
     if kind == "log":
-        return verify_log(target, trusted, seen=seen, progress=progress)
+        return verify_log(target, trusted, seen=seen, progress=progress, roots=roots)
     if kind == "object":
         return verify_object(path, trusted)
     if not path.stat().st_size:

@@ -83,6 +83,8 @@ class Config:
     overseers: tuple[Path, ...] = ()
     structure_slots: int = 360
     intake: IntakeConfig = field(default_factory=IntakeConfig)
+    stamp_authorities: tuple[str, ...] = ()
+    stamp_roots: Path | None = None
 
     @property
     def console_address(self) -> str:
@@ -109,6 +111,15 @@ def _address(value: object) -> str:
         return str(ipaddress.ip_address(_text(value)))
     except ValueError as error:
         raise _Wrong from error
+
+
+def _authorities(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Wrong
+    found = tuple(_text(item) for item in value)
+    if not all(url.startswith(("http://", "https://")) for url in found):
+        raise _Wrong
+    return found
 
 
 def _origin(value: object) -> str:
@@ -246,6 +257,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("witness", "policy",
             "a tlog-policy file with the witnesses, their addresses and the quorum, from the home directory "
             "unless absolute", None, _path),
+    Setting("timestamps", "authorities",
+            "an array of http or https addresses of RFC 3161 authorities, each asked once a day", [],
+            _authorities),
+    Setting("timestamps", "roots",
+            "a PEM file with the authorities' root certificates, from the home directory unless absolute",
+            None, _path),
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
     Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
@@ -341,7 +358,9 @@ def parse(text: str, home: Path) -> Config:
                 raise _refuse(text, "sip", "listen", f"has tls://, for which [sip] {name} is missing")
     host, port = got["console"]["listen"]
     fallback, journal = got["vault"]["fallback"], got["journal"]["fallback"]
-    policy = got["witness"]["policy"]
+    policy, roots = got["witness"]["policy"], got["timestamps"]["roots"]
+    if got["timestamps"]["authorities"] and policy is None:
+        raise _refuse(text, "timestamps", "authorities", "stamps cosigned notes: [witness] policy is missing")
     return Config(
         got["recorder"]["origin"],
         got["sip"]["listen"],
@@ -363,6 +382,8 @@ def parse(text: str, home: Path) -> Config:
         overseers=tuple(home / path for path in got["structure"]["overseers"]),
         structure_slots=got["structure"]["slots"],
         intake=_intake(got["intake"], home),
+        stamp_authorities=got["timestamps"]["authorities"],
+        stamp_roots=None if roots is None else home / roots,
     )
 
 

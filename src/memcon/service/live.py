@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import secrets
 import signal
 import socket
 import subprocess
@@ -58,13 +59,21 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
+def quiet_port() -> int:
+    """A free port of loopback that the kernel gives to nobody's client before a process listens there."""
+    while True:
+        wanted = 10_000 + secrets.randbelow(20_000)
+        if free_port(socket.SOCK_STREAM, wanted) == wanted:
+            return wanted
+
+
 class WitnessProcess:
     """One witness, as a process; `wall_ns` of `start` has it believe that it is always that time."""
 
     def __init__(self, home: Path, name: str, *, mirror: bool = False) -> None:
         self.home = home
         self.name = name
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = quiet_port()
         listen = f"127.0.0.1:{self.port}"
         made = init_home(
             home, f"{name}.example", kinds=("ed25519",), listen=listen, policy=None, mirror=mirror

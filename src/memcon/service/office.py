@@ -215,8 +215,8 @@ def console_deps(
             open_desk(home, clock, catalogue), home, config.origin, dossier
         ),
         event_sets=open_sets(home),
-        windows=CallWindows(home, clock),
         intakes=intakes,
+        windows=CallWindows(home, clock, config.stamp_roots),
     )
 
 

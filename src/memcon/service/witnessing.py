@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ from memcon.record.evidence import POLICY
 from memcon.seal.freshness import NewestNote
 from memcon.seal.genesis import read_genesis
 from memcon.seal.keys import load_keys
-from memcon.store.durable import read_if_there, remove_file, write_file
+from memcon.store.durable import read_bytes, read_if_there, remove_file, write_file
 from memcon.store.tiles import PUBLIC, LogStore
 from memcon.tlog.policy import Log, Policy
+from memcon.witness.archive import Archive
 from memcon.witness.keys import quicken
+from memcon.witness.stamping import Stamper
 from memcon.witness.submit import Newest, Submitter, by_address
 
 if TYPE_CHECKING:
-    import threading
     from pathlib import Path
 
     from memcon.clock import Clock
@@ -60,18 +62,27 @@ def run_witnessing(home: Home, config: Config, clock: Clock, stop: threading.Eve
     """Submit every checkpoint until `stop`. Raises what `read_policy` raises."""
     if config.witness_policy is None:
         raise UsageError("no witness is configured", cure="Set [witness] policy in memcon.toml")
-    policy, said = read_policy(config.witness_policy, home, config)
+    policy, text = read_policy(config.witness_policy, home, config)
     genesis = read_genesis(LogStore(home.log))[1]
     period = genesis.period_ms * 1_000_000
-    write_file(home.log / POLICY, said, PUBLIC)
+    write_file(home.log / POLICY, text, PUBLIC)
 
     def tell(note: Newest) -> None:
         NewestNote(note.digest, note.size, note.age_time).leave(home.newest_note)
+        if stamper is not None:
+            stamper.offer(note)
 
+    stamper = None
+    if config.stamp_authorities:
+        roots = None if config.stamp_roots is None else read_bytes(config.stamp_roots)
+        stamper = Stamper(Archive(home.log), config.stamp_authorities, clock, roots)
+        threading.Thread(target=stamper.run, args=(stop,), daemon=True).start()
     submitter = Submitter(home.log, policy, clock, period_ns=period, tell=tell)
 
     def say() -> None:
-        status = json.dumps(submitter.status(genesis.b, period)).encode()
+        said = submitter.status(genesis.b, period)
+        said |= {} if stamper is None else {"timestamps": stamper.status()}
+        status = json.dumps(said).encode()
         write_file(home.status("witness"), status, durable=False)
 
     submitter.run(stop, say)

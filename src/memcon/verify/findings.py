@@ -72,6 +72,9 @@ CODES: dict[str, Code] = {
         WARNING, "A file of evidence is larger than any may be, and was not read.", "FORMATS §15"
     ),
     "evidence-shrunk": Code(WARNING, "A file that only grows has become shorter.", "FORMATS §15"),
+    "timestamp-form": Code(
+        ERROR, "A time stamp does not hold, or is over no note of this log.", "RFC 3161, FORMATS §15"
+    ),
     "silence-form": Code(
         ERROR, "A silence certificate or conflict cannot be read, or contradicts itself.", "FORMATS §16, §17"
     ),

@@ -14,12 +14,22 @@ from memcon.errors import FormatError
 from memcon.record import evidence
 from memcon.record.beat import SIZE as BEAT
 from memcon.tlog.merkle import HASH_SIZE, Frontier, leaf_hash, root
-from memcon.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle, level_size, tiles_between
+from memcon.tlog.tiles import (
+    ENTRIES,
+    WIDTH,
+    Tile,
+    TileReader,
+    decode_bundle,
+    encode_bundle,
+    level_size,
+    tiles_between,
+)
 from memcon.verify.beats import BeatCheck
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
 from memcon.verify.seen import check_seen, read_seen
 from memcon.verify.sources import open_source
+from memcon.verify.stamped import Stamps
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
@@ -42,8 +52,11 @@ def verify_log(
     *,
     seen: Iterable[Kept] = (),
     progress: Callable[[int, int], None] | None = None,
+    roots: bytes | None = None,
 ) -> Report:
     """Check a log in a directory or behind an http(s) address; `seen` are checkpoints kept from before.
+
+    `roots`: PEM, those of time-stamping authorities whose word counts.
 
     Raises UsageError if there is no such place and MachineError if it cannot be read.
     """
@@ -55,6 +68,7 @@ def verify_log(
         report.headline = "There is no checkpoint that can be read: nothing of this log is proved."
         return report
     LogCheck(report, source, signed, trusted, progress, seen).run()
+    Stamps(source, report, roots).read(signed.checkpoint, TileReader(source.fetch, signed.checkpoint.size))
     return report
 
 

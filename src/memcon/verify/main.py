@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
         "--seen", action="append", default=[], type=Path, metavar="FILE",
         help="log, slots, structure: a checkpoint of the log that you kept; the log must still contain it",
     )  # fmt: skip
+    p.add_argument(
+        "--roots", type=Path, metavar="FILE", help="log: root certificates (PEM) of time-stamping authorities"
+    )
     p.add_argument("--json", action="store_true", help="the report as JSON")
     p.add_argument(
         "--audio", type=Path, metavar="DIR", help="write the audio of a call there, one WAV a stream"
@@ -120,7 +123,8 @@ def _verify(args: argparse.Namespace) -> Report:
     progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
     kept = [(str(path), _small(path)) for path in args.seen]
     if kind == "log":
-        return verify_log(target, trusted, seen=kept, progress=progress)
+        roots = None if args.roots is None else _small(args.roots)
+        return verify_log(target, trusted, seen=kept, progress=progress, roots=roots)
     if kind == "object":
         return verify_object(Path(target), trusted)
     if kind in ("slots", "structure") and args.log is None:

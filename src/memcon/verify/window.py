@@ -20,6 +20,7 @@ from memcon.tlog.note import Note
 from memcon.tlog.tiles import TileReader
 from memcon.verify.attest import Evidence, Judge, Leaf, Terms
 from memcon.verify.cosigned import Reader, check_signature
+from memcon.verify.stamped import Stamps, not_after
 
 if TYPE_CHECKING:
     from memcon.tlog.policy import Policy
@@ -38,12 +39,23 @@ class Window:
     not_before: int | None
     not_after: int | None
     answer: Answer
+    stamped: int | None = None
+    """Not after, by a time-stamping authority."""
 
 
 def windows(
-    source: Source, policy: Policy, first: int, last: int, report: Report, check: Check = check_signature
+    source: Source,
+    policy: Policy,
+    first: int,
+    last: int,
+    report: Report,
+    check: Check = check_signature,
+    *,
+    roots: bytes | None = None,
 ) -> list[Window]:
     """The windows of the leaves `first` to `last`, by the evidence that the log serves.
+
+    `roots`: PEM, those of time-stamping authorities whose word counts.
 
     Raises FormatError where that is no log; what is wrong with single notes goes into the report.
     """
@@ -77,8 +89,9 @@ def windows(
         for b in read
     ]
     judged = Judge(Evidence(terms, policy, checkpoint.size, leaves, notes, seen)).leaves()
+    stamps = Stamps(source, report, roots).read(checkpoint, tiles)
     return [
-        Window(leaf.index, leaf.slot, one.note_age, one.quorum, one.answer)
+        Window(leaf.index, leaf.slot, one.note_age, one.quorum, one.answer, not_after(stamps, leaf.index))
         for leaf, one in zip(leaves, judged, strict=True)
     ]
 

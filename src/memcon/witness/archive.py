@@ -50,6 +50,13 @@ class Archive:
             self._append(evidence.SILENCE_INDEX, Entry(size, time, digest).encode(), ENTRY_SIZE)
         return digest
 
+    def add_stamp(self, data: bytes, size: int, time: int) -> bytes:
+        """Keep a time stamp (its answer's bytes, the note's tree size, the time it says); its hash."""
+        digest = sha256(data)
+        if self.add_file("timestamp", data):
+            self._append(evidence.STAMP_INDEX, Entry(size, time, digest).encode(), ENTRY_SIZE)
+        return digest
+
     def add_conflict(self, conflict: Conflict) -> bytes:
         """Keep two notes that convict the log; their hash."""
         data = conflict.encode()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_ANSWER = 1 << 18
 TRIES = 3
 SECONDS = 5.0
+TEXT = "text/plain; charset=utf-8"
 
 
 class WitnessError(RemoteError):
@@ -53,17 +54,19 @@ class Connection:
         self._seconds = seconds
         self._open: http.client.HTTPConnection | None = None
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        """Status and body; raises WitnessError where there is no answer."""
+    def ask(
+        self, method: str, path: str | None, body: bytes | None = None, *, kind: str = TEXT
+    ) -> tuple[int, bytes]:
+        """Status and body; raises WitnessError where there is no answer. `path` None: the address itself."""
         if self._open is not None:
             try:
-                return self._ask(method, path, body)
+                return self._ask(method, path, body, kind)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 if isinstance(error, TimeoutError):
                     raise self._silent(error) from error
         try:  # for the first time, or again: the other side had closed what we kept
-            return self._ask(method, path, body)
+            return self._ask(method, path, body, kind)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise self._silent(error) from error
@@ -71,11 +74,12 @@ class Connection:
     def _silent(self, error: Exception) -> WitnessError:
         return WitnessError(f"no answer from {self._parts.netloc}: {str(error) or type(error).__name__}")
 
-    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str | None, body: bytes | None, kind: str) -> tuple[int, bytes]:
         if self._open is None:
             self._open = self._connect()
-        place = f"{self._parts.path.rstrip('/')}/{path}"
-        headers = {"User-Agent": f"memcon/{__version__}", "Content-Type": "text/plain; charset=utf-8"}
+        own = self._parts.path + (f"?{self._parts.query}" if self._parts.query else "")
+        place = own or "/" if path is None else f"{self._parts.path.rstrip('/')}/{path}"
+        headers = {"User-Agent": f"memcon/{__version__}", "Content-Type": kind}
         self._open.request(method, place, body, headers)
         answer = self._open.getresponse()
         data = answer.read(MAX_ANSWER + 1)

@@ -47,6 +47,9 @@ INDEX_NS = 30 * NS
 MOST_SECONDS = 2.5
 MOST_NOTES = 2000
 """Notes taken in one step, so that a long history does not keep the leaves waiting."""
+MOST_STAMPS = 100
+MAX_STAMP = 64 << 10
+"""Bytes of a time stamp with its certificates: they have some 1 to 8 kB."""
 MOST_ABSENT = 16
 """Files that are not served asked for in one step; the others' turn comes in the next ones."""
 
@@ -114,6 +117,7 @@ class Mirror:
             self._next_index = now + INDEX_NS
             self._try(self._notes)
             self._try(self._loose)
+            self._try(self._stamps)
 
     def _try(self, work: Callable[[], object]) -> None:
         try:
@@ -333,6 +337,16 @@ class Mirror:
             if found is not None and verify_silence(found, self._policy, entry.digest.hex()).ok:
                 size = Checkpoint.parse(Certificate.parse(found).note.text).size
                 self._archive.add_certificate(found, size, entry.time)
+
+    def _stamps(self) -> None:
+        """Time stamps, by their hash: whom to believe is for those who read them."""
+        data = self._source.fetch(evidence.STAMP_INDEX) or b""
+        path = self.root / evidence.STAMP_INDEX
+        have = {entry.digest for entry in evidence.read_entries(read_if_there(path) or b"")}
+        for entry in [e for e in evidence.read_entries(data) if e.digest not in have][:MOST_STAMPS]:
+            found = self._hashed("timestamp", entry.digest)
+            if found is not None and len(found) <= MAX_STAMP:
+                self._archive.add_stamp(found, entry.size, entry.time)
 
     def _policy_file(self) -> None:
         data = self._source.fetch(evidence.POLICY)
