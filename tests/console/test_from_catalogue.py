@@ -312,6 +312,7 @@ def test_status_of_a_recorder(house: House, monkeypatch: pytest.MonkeyPatch, tmp
     assert (quiet.period_ns, quiet.genesis_slot) == (10 * NS, START // NS // 10 - 5)
     assert [process.running for process in quiet.processes] == [False] * 3
     assert quiet.losses == ()
+    assert quiet.alarms == ("capture: not running", "seal: not running", "office: not running")
     said: dict[str, dict[str, object]] = {
         "capture": {
             "pid": os.getpid(),
@@ -324,8 +325,14 @@ def test_status_of_a_recorder(house: House, monkeypatch: pytest.MonkeyPatch, tmp
             "journal_full": True,
             "trouble": "disk slow",
         },
-        "seal": {"pid": 2**40, "wall": NOW, "index": 7, "open": 1, "findings": [{"text": "torn frame"}]},
-        "office": {"pid": -1, "wall": NOW, "kept": 4, "troubles": ["vault: full"]},
+        "seal": {
+            "pid": 8,
+            "wall": NOW - 60 * NS,
+            "index": 7,
+            "open": 1,
+            "findings": [{"text": "torn frame"}],
+        },
+        "office": {"pid": 9, "wall": NOW - 2 * NS, "kept": 4, "troubles": ["vault: full"]},
     }
     for name, content in said.items():
         house.home.status(name).write_text(json.dumps(content))
@@ -336,7 +343,13 @@ def test_status_of_a_recorder(house: House, monkeypatch: pytest.MonkeyPatch, tmp
     assert status.off == "By J. Ruiz: monthly test"
     assert [beat.index for beat in status.beats] == [0, 1]
     assert status.tree_size == 2
-    assert [process.running for process in status.processes] == [True, False, False]
+    assert [process.running for process in status.processes] == [True, False, True]
+    assert status.alarms == (
+        "seal: not running",
+        "capture: disk slow",
+        "office: vault: full",
+        "capture: the journal takes no more audio: what is lost of it is counted and declared",
+    )
     texts = " / ".join(process.text for process in status.processes).replace("\u00a0", " ")
     assert "2 calls open, listens on udp 10.0.0.1:5060. Trouble: disk slow" in texts
     assert "last leaf 7, 1 call open. Found: torn frame" in texts
@@ -381,22 +394,23 @@ def test_a_quorum_as_the_submitting_process_tells_it() -> None:
     away = {"names": ["w2"], "size": 0, "time": 0, "problem": "no answer"}
     said = {
         "wall": now,
+        "running": True,
         "quorum": True,
         "size": 12,
         "quorum_time": 1_800_000_000,
         "witnesses": [one, away, 7],
     }
-    told = quorum(said, 12, now)
+    told = quorum(said, 12)
     assert told is not None
     assert (told.there, told.size, told.time) == (True, 12, now)
     assert [(w.name, w.saw, w.says, w.well) for w in told.witnesses] == [
         ("w1, w1pq", now, "agrees, 3\u00a0beats behind", True),
         ("w2", None, "no answer", False),
     ]
-    stale = quorum(said, 12, now + 11 * NS)
+    stale = quorum(said | {"running": False}, 12)
     assert stale is not None
     assert not stale.there
-    assert quorum({}, 12, now) is None
-    odd = quorum({"witnesses": [{"names": 7}]}, 0, now)
+    assert quorum({"running": False}, 12) is None
+    odd = quorum({"running": True, "witnesses": [{"names": 7}]}, 0)
     assert odd is not None
     assert [(w.name, w.says) for w in odd.witnesses] == [("?", "agrees")]

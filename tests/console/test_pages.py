@@ -398,6 +398,15 @@ def test_the_first_leaf_is_no_beat(office: Office) -> None:
     assert "no beat has come yet" in page
 
 
+def test_what_somebody_has_to_do_something_about_stands_above_all(office: Office) -> None:
+    """The alarms of `memcon status` and /healthz, no rules of the page's own."""
+    assert "Alarms" not in office.client("vera").get("/status").text
+    office.register.changed = {"alarms": ("seal: read-only <file system>", "office: not running")}
+    page = office.client("vera").get("/status").text
+    assert '<li><span class="person">seal: read-only &lt;file system&gt;</span></li>' in page
+    assert '<li><span class="person">office: not running</span></li>' in page
+
+
 def test_a_quiet_recorder_without_calls_processes_or_disk(office: Office) -> None:
     office.register.changed = {"live_calls": 0, "processes": (), "disk": None}
     text = words(office.client("vera").get("/status").text)

@@ -218,7 +218,7 @@ class RecorderStatus:
 
     `genesis_slot` is the slot of leaf 0, None before there is a log. `off` is the statement of a
     declared off ("by J. Ruiz: monthly test"), empty when there is none. `quorum` is None without
-    witnesses.
+    witnesses. `alarms` is what somebody has to do something about, as `memcon status` and /healthz say it.
     """
 
     name: str
@@ -234,6 +234,7 @@ class RecorderStatus:
     disk: Disk | None = None
     off: str = ""
     quorum: Quorum | None = None
+    alarms: tuple[str, ...] = ()
 
 
 class Register(Protocol):

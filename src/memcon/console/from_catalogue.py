@@ -11,6 +11,7 @@ from memcon.catalogue.structure import read_structure
 from memcon.console import deps
 from memcon.console.call_view import remark_of
 from memcon.console.event_words import ended_by, text_of, told
+from memcon.console.health import judge, read_words
 from memcon.console.lanes import lane_letters, lanes_of, live_seconds
 from memcon.console.recorder import (
     PROCESSES,
@@ -21,7 +22,6 @@ from memcon.console.recorder import (
     read_beginning,
     read_disk,
     read_head,
-    read_said,
 )
 from memcon.console.score import gaps, seal_of
 from memcon.console.words import clock_time, count, short_day
@@ -101,7 +101,9 @@ class CatalogueRegister:
 
     def status(self, beats: int) -> deps.RecorderStatus:
         head, beginning = read_head(self._home), self._begin()
-        said = {name: read_said(self._home, name) for name in PROCESSES}
+        witnessed = (self._home.log / "policy").exists()
+        roles = (*PROCESSES, "witness") if witnessed else PROCESSES
+        said = read_words(self._home, roles, beginning.period_ns, self._clock.wall_ns())
         offs = self._catalogue.instances(1).offs
         return deps.RecorderStatus(
             name=head.name,
@@ -118,7 +120,8 @@ class CatalogueRegister:
             processes=processes(said),
             losses=losses(said),
             disk=read_disk(self._home),
-            quorum=quorum(read_said(self._home, "witness"), head.size, self._clock.wall_ns()),
+            quorum=quorum(said["witness"], head.size) if witnessed else None,
+            alarms=judge(said).reasons,
             off=f"By {text_of(offs[0][1])}: {text_of(offs[0][2])}" if offs else "",
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,14 +68,14 @@ def read_said(home: Home, process: str) -> dict[str, Any]:
 
 
 def processes(said: dict[str, dict[str, Any]]) -> tuple[Process, ...]:
-    """The three processes in words."""
+    """The three processes in words; `running` of each is what `health.read_words` found."""
     words = {"capture": _capture, "seal": _seal, "office": _office}
     return tuple(
         Process(
             name,
-            words[name](said[name]) if said[name] else "has said nothing since the machine started",
+            words[name](said[name]) if "pid" in said[name] else "has said nothing since the machine started",
             _whole(said[name].get("wall")),
-            running=_alive(_whole(said[name].get("pid"))),
+            running=bool(said[name]["running"]),
         )
         for name in PROCESSES
     )
@@ -113,18 +112,18 @@ def _office(said: dict[str, Any]) -> str:
     return text
 
 
-def quorum(said: dict[str, Any], size: int, now: int) -> Quorum | None:
+def quorum(said: dict[str, Any], size: int) -> Quorum | None:
     """What the submitting process says of the witnesses; None where it has said nothing.
 
-    `size` is that of the published tree: a witness behind it is told how far. Word older than 10 s is
-    of a process that is gone: no quorum then.
+    `size` is that of the published tree: a witness behind it is told how far. Where the process does not
+    run there is no quorum.
     """
     told = said.get("witnesses")
     if not isinstance(told, list):
         return None
     rows = tuple(_witness(one, size) for one in told if isinstance(one, dict))
     time = _whole(said.get("quorum_time"))
-    there = bool(said.get("quorum")) and now - (_whole(said.get("wall")) or 0) < STALE_NS
+    there = bool(said.get("quorum")) and bool(said["running"])
     return Quorum(there, _whole(said.get("size")) or 0, time * NS if time else None, rows)
 
 
@@ -172,15 +171,3 @@ def read_disk(home: Home) -> Disk | None:
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def _alive(pid: int | None) -> bool:
-    if pid is None or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
