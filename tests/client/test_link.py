@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from memcon.client.link import Line, Link, Target, resolve
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.wire import events as ev
-from memcon.wire.src_client import Answered, ClientConfig, Ended, Party, RecordingClient
+from memcon.wire.src_client import Answered, ClientConfig, Ended, Party, RecordingClient, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,3 +163,38 @@ def test_a_recorder_that_is_gone_for_good_is_said_to_be(uas: Uas, serve: Serve) 
         link.send(b"after the end")  # dropped: no new connection is opened
 
     asyncio.run(run())
+
+
+def test_a_recorder_that_answered_before_may_come_back() -> None:
+    """A datagram that finds nobody ends a call at an address where nobody ever was, and no other."""
+    gone = b"SIP/2.0 404 Not here\r\n"
+
+    async def go() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
+            theirs.bind(("127.0.0.1", 0))
+            theirs.setblocking(False)
+            where = theirs.getsockname()
+            link = await Link.open(f"udp://127.0.0.1:{where[1]}", SystemClock())
+            line = link.add(client(link))
+            asked = loop.create_task(line.ask(line.client.invite(link.now()), 60))
+            data, back = await loop.sock_recvfrom(theirs, 65_535)
+            head = data.split(b"\r\n\r\n")[0].split(b"\r\n")
+            answer = gone + b"\r\n".join(
+                h for h in head[1:] if h[:3] in (b"Via", b"Fro", b"To:", b"Cal", b"CSe")
+            )
+            await loop.sock_sendto(theirs, answer + b"\r\nContent-Length: 0\r\n\r\n", back)
+            assert isinstance(await asked, Refused)
+        line = link.add(client(link))
+        asked = loop.create_task(line.ask(line.client.invite(link.now()), 60))
+        await asyncio.sleep(0.3)  # nobody is there now, and the kernel says so
+        assert not asked.done()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(where)
+            again.setblocking(False)
+            data, _ = await asyncio.wait_for(loop.sock_recvfrom(again, 65_535), 30)
+            assert data.startswith(b"INVITE")
+        asked.cancel()
+        await link.close()
+
+    asyncio.run(go())

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.seal.reading import check_slots, read_call
-from tests.seal.synthetic import CONFIG, MONO, PERIOD_MS, T0, World, rtp, sender_report
+from tests.seal.synthetic import CONFIG, MONO, PERIOD_MS, T0, Capture, World, rtp, sender_report
 
 from memcon.clock import NS
 from memcon.record import beat, call, canonical, journal
 from memcon.seal.feed import Feed
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
+from memcon.verify.slots import verify_slots
 
 MS = 1_000_000
 
@@ -187,6 +188,65 @@ def test_a_clock_that_steps_back_closes_nothing_twice(world: World) -> None:
     finished(world, capture)
     assert len(read_call(world, 1).packets(0)) == 300
     check_slots(world)
+
+
+def test_sealing_that_sees_the_step_first_passes_over_no_slot(world: World) -> None:
+    """Its own clock is stepped before the journal's next tick says so."""
+    capture = begun(world)
+    sequence = capture.talk((10,), 3)
+    sealer = world.run(capture.frames)
+    done = len(capture.frames)
+    world.clock.step_wall(7 * NS)
+    world.settle(sealer)
+    capture.wall += 7 * NS
+    capture.talk((10,), 2, first=sequence)
+    capture.end("a")
+    capture.talk((), 2.2)
+    world.run(capture.frames[done:], sealer)
+    slots = [b.slot for b in world.beats()]
+    assert slots == list(range(slots[0], slots[0] + 2)) + list(range(slots[2], slots[-1] + 1))
+    flagged = [b.slot for b in world.beats() if b.flags & beat.FLAG_CLOCK_STEP]
+    assert len(flagged) >= 3
+    assert flagged == list(range(flagged[0], flagged[-1] + 1))
+    check_slots(world)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_step_that_no_beat_has_told_when_capture_dies_is_told_by_the_next(
+    world: World, again: bool
+) -> None:
+    """A step back: until the clock is where it was there is no slot to say it in. And `again`: sealing dies
+    too, and reads of it once more; a step that a beat has told is not told twice."""
+    capture = begun(world)
+    sequence = capture.talk((10,), 1)
+    capture.wall += 7 * NS
+    sequence = capture.talk((10,), 5, first=sequence)
+    capture.wall -= 4 * NS
+    sequence = capture.talk((10,), 1, first=sequence)
+    sealer = world.run(capture.frames)
+    before = len(world.beats())
+    more = Capture(world.home, bytes([3]) * 16, capture.wall + NS, capture.mono + NS)
+    more.start(follows=capture)
+    more.carry(capture, "a", (7,))
+    more.control("carried", file=0, calls=1)
+    more.control("event", b"", key="a", facts={"type": "takeover", "sockets": "kept"})
+    more.talk((7,), 7, first=sequence)
+    more.end("a")
+    more.talk((), 2.2)
+    if again:
+        sealer.close()
+        sealer = Sealer(world.home, world.clock)
+        world.settle(sealer)
+    world.run(more.frames, sealer)
+    sealer.close()
+    told = [bool(b.flags & beat.FLAG_CLOCK_STEP) for b in world.beats()[before:]]
+    assert told[0]
+    assert not any(told[1:])
+    report = verify_slots([world.home.slots], world.home.log, structure_key=world.keys.structure)
+    assert [f.code for f in report.findings if f.code != "call-step"] == []
+    again_read = Sealer(world.home, world.clock)
+    world.settle(again_read)
+    assert again_read.findings == []
 
 
 def test_a_silent_recorder_is_degraded_and_its_calls_stay(world: World) -> None:

@@ -152,6 +152,7 @@ class Link:
         self._unsent: list[bytes] = []
         self._closed = False
         self.local: tuple[str, int] = ("", 0)
+        self._heard = False
         self.unreadable = 0  # messages of the recorder that are no SIP
 
     @classmethod
@@ -237,6 +238,7 @@ class Link:
             message = parse(item) if isinstance(item, bytes) else item
             if isinstance(message, SipError):
                 raise message
+            self._heard = True
             line = self._lines.get(message.call_id) if isinstance(message, Message) else None
             if line is not None and isinstance(message, Message):
                 line.perform(line.client.receive(message, self.now()))
@@ -244,7 +246,13 @@ class Link:
             self.unreadable += 1
 
     def fail(self, problem: str) -> None:
-        """Let every request fail that waits for its first answer."""
+        """Let every request fail that waits for its first answer.
+
+        Where a datagram found nobody and somebody has answered here before, he may come back: then a
+        request is said again until its own time is over.
+        """
+        if self._udp is not None and self._heard:
+            return
         for line in list(self._lines.values()):
             if line.client.state in ("inviting", "new") or self._udp is None:
                 line.fail(problem)

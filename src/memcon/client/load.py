@@ -193,8 +193,8 @@ class _Load:
                     self._up -= 1
             elif isinstance(result, Refused):
                 count = replace(count, status=result.status)
-        except UsageError:
-            pass  # no answer: the status says so
+        except UsageError as error:  # no answer
+            count = replace(count, problem=error.message)
         finally:
             link.remove(line)
             self._over += 1

@@ -61,7 +61,8 @@ class StreamSent:
 
 @dataclass(frozen=True, slots=True)
 class CallSent:
-    """One call: `status` of the INVITE (408: no answer), `bye` of the BYE, 0 where none was sent."""
+    """One call: `status` of the INVITE (408: no answer, `problem` says why), `bye` of the BYE, 0 where none
+    was sent."""
 
     call_id: str
     session_id: str
@@ -70,6 +71,7 @@ class CallSent:
     answer_ms: float = 0.0
     receipt: bool = False
     ended_by: str = "client"
+    problem: str = ""
     streams: tuple[StreamSent, ...] = ()
 
 

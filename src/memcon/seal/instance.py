@@ -29,6 +29,7 @@ class Instance:
     """The latest monotonic time that was believed."""
     stopped: bool = False
     stepped: bool = False
+    """The clock was stepped, and no beat has said so yet."""
     trouble: bool = False
     """The machine refuses to keep what comes in, as capture says."""
     troubled: bool = False
@@ -49,5 +50,5 @@ class Instance:
     def follow(self, before: Instance | None, follows: str) -> None:
         """Go on where the instance `follows` (hex) ended: same clocks, behind the same closed blocks."""
         if before is not None and before.id.hex() == follows:
-            self.tick, self.mono = before.tick, before.mono
+            self.tick, self.mono, self.stepped = before.tick, before.mono, before.stepped
             self.segmenter.watermark_mono = before.segmenter.watermark_mono

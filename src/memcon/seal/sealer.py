@@ -322,6 +322,7 @@ class Sealer:
         for record in self._known_until(tick.watermark):
             self._close_segments(max((record.slot + 1) * period + offset, read_until))
             self._make_again(record)
+            instance.stepped = False  # its beat has said so
         reached = tick.watermark // period
         for slot in self._between(instance, last):
             self._close_slot(slot, state=beat.State.DEGRADED)
@@ -404,6 +405,8 @@ class Sealer:
             return True
         period, now = self._sequencer.period_ns, self._clock.wall_ns()
         running = self._instance is not None and not self._instance.stopped
+        if running and self._ticks():
+            return False
         slot = now // period - (2 if running else 1)
         if running and self._instance is not None and self._instance.started // period > slot:
             return False
@@ -414,6 +417,14 @@ class Sealer:
         )
         self._close_slot(slot, state=beat.State.OFF if declared else beat.State.DEGRADED)
         return True
+
+    def _ticks(self) -> bool:
+        """Whether a tick came of late, by the clock that does not step: then ticks close the slots. Where the
+        wall clock is stepped forward we see it before the journal tells us, and would pass over slots."""
+        tick = None if self._instance is None else self._instance.tick
+        return (
+            tick is not None and 0 <= self._clock.monotonic_ns() - tick.mono < self._sequencer.period_ns // 2
+        )
 
     # ------------------------------------------------------------------ one slot
 

@@ -7,6 +7,7 @@ too; the calls are SIP and RTP over loopback from the project's own client.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -41,7 +42,10 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What is done to whom: `everything` is the supervisor and all workers at once, down for a while."""
+    """What is done to whom, a worker's role, the `supervisor`, or `everything`: it and all workers at once.
+
+    After the last two nothing is started for `down_s`.
+    """
 
     who: str
     how: signal.Signals = signal.SIGKILL
@@ -128,22 +132,23 @@ class Serving:
     def strike(self, blow: Blow) -> Struck:
         """Do it, and wait until it is mended."""
         wall, began = self._clock.wall_ns(), self._clock.monotonic_ns()
-        if blow.who != "everything":
+        if blow.who in ("supervisor", "everything"):
+            self._kill(everything=blow.who == "everything")
+            threading.Event().wait(blow.down_s)
+            self.start()
+        else:
             pid = self.pid(blow.who)
             os.kill(pid, blow.how)
             self.wait_for(blow.who, pid)
-        else:
-            self._kill_all()
-            threading.Event().wait(blow.down_s)
-            self.start()
         return Struck(blow, wall, (self._clock.monotonic_ns() - began) / NS)
 
-    def _kill_all(self) -> None:
-        pids = [self.pid(role) for role in ROLES]
+    def _kill(self, *, everything: bool) -> None:
+        pids = [self.pid(role) for role in ROLES] if everything else []
         if self._process is not None:
             self._process.kill()
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 

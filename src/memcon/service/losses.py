@@ -208,7 +208,7 @@ def loss_of(call: OpenCall, sent: CallSent) -> CallLoss:
     cause = last.last.cause if last.last is not None else 0
     duration = last.last.duration if last.last is not None else 0
     start = call.first().start_wall
-    takeovers = tuple(_takeovers(call, start))
+    takeovers = tuple(_takeovers(call))
     told = _told(call, duration)
     record: Any = call.record()
     numbers = {int(e["port"]): int(e["stream"]) for e in record["streams"] if e["kind"] == KIND_RTP}
@@ -285,12 +285,13 @@ def _gaps(
             yield Gap(number, count, kept.get(before, 0), kept.get(after, duration), inside)
 
 
-def _takeovers(call: OpenCall, start: int) -> Iterable[Takeover]:
+def _takeovers(call: OpenCall) -> Iterable[Takeover]:
+    """Placed by the call's own time, which no step of the wall clock moves."""
     for event in call.events():
         facts: dict[str, Any] = event.facts
         if facts.get("type") == "takeover":
-            began, ended = int(facts["from"]) - start, int(facts["until"]) - start
-            yield Takeover(began, ended, facts.get("sockets") == "kept")
+            length = int(facts["until"]) - int(facts["from"])
+            yield Takeover(event.since - length, event.since, facts.get("sockets") == "kept")
 
 
 def _told(call: OpenCall, duration: int) -> list[Told]:
