@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from memcon.accounts.chain import FLOWS, chain_of
+from memcon.accounts.ftm import plain_date, to_ftm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,25 +76,43 @@ def _claim(dossier: Dossier, chain: Chain) -> dict[str, Any]:
         "@id": _name(dossier, chain.claim.n),
         "text": chain.claim.text,
         "description": chain.sentence,
-        "about": dossier.title,
+        "about": _event(dossier),
         "appearance": works,
     }
     if chain.origins:
         first = next(s for s in chain.steps if s.appearance.n == chain.origins[0].n)
         made["firstAppearance"] = {"@id": _work(dossier, first)["@id"]}
-        made["author"] = [{"@type": "Person", "name": name} for name in chain.originators]
+        made["author"] = [_who(name) for name in chain.originators]
     return made
+
+
+def _event(dossier: Dossier) -> dict[str, Any]:
+    """The call, as what the claim is about."""
+    made: dict[str, Any] = {
+        "@type": "Event",
+        "@id": f"urn:memcon:dossier:{dossier.id}",
+        "name": dossier.title,
+    }
+    if start := plain_date(dossier.head.start):
+        made["startDate"] = start
+    made["attendee"] = [{"@type": "Person", "name": p.name} for p in dossier.head.participants]
+    return {key: value for key, value in made.items() if value}
+
+
+def _who(name: str) -> dict[str, str]:
+    """Somebody who says something: whether a person or an outlet is not entered, so that neither is said."""
+    return {"@type": "Thing", "name": name}
 
 
 def _work(dossier: Dossier, step: Step) -> dict[str, Any]:
     one = step.appearance
-    made: dict[str, Any] = {"@type": "CreativeWork", "@id": _name(dossier, one.n), "author": one.who}
+    made: dict[str, Any] = {"@type": "CreativeWork", "@id": _name(dossier, one.n), "author": _who(one.who)}
     source = dossier.sources.get(one.source) if one.source is not None else None
-    if one.when:
-        made["datePublished"] = one.when
+    if when := plain_date(one.when):
+        made["datePublished"] = when
     if one.words:
         made["text"] = one.words
-    if source is not None and source.address:
+    if source is not None and source.address.startswith(("http://", "https://")):
         made["url"] = source.address
     if step.came_from:
         made["isBasedOn"] = [{"@id": _name(dossier, n)} for n in step.came_from]
@@ -165,58 +184,6 @@ def _derivation(used: int, made: int, kind: str) -> dict[str, Any]:
 
 def _agent_id(name: str) -> str:
     return "m:agent-" + hashlib.sha256(name.encode("utf-8")).hexdigest()[:12]
-
-
-# --- FollowTheMoney ---
-
-
-def to_ftm(dossier: Dossier) -> str:
-    """FollowTheMoney entities, a JSON object a line: the call, its people, the sources, what was said."""
-    lines = [_ftm(dossier, "call", "Call", **_call(dossier))]
-    for nth, person in enumerate(dossier.head.participants):
-        facts = {"name": person.name, "position": person.office, "country": person.country.lower()}
-        lines.append(_ftm(dossier, f"person{nth}", "Person", **facts))
-    for source in dossier.sources.values():
-        facts = {
-            "title": source.title or source.label,
-            "author": source.author,
-            "publisher": source.publisher,
-            "date": source.issued if source.issued and "/" not in source.issued else "",
-            "sourceUrl": source.address,
-            "contentHash": source.sha256,
-            "language": source.language,
-        }
-        lines.append(_ftm(dossier, str(source.n), "Document", **facts))
-    for one in dossier.appearances.values():
-        text = f"{one.who} {one.stance}: {one.words or dossier.claims[one.claim].text}"
-        facts = {
-            "name": dossier.claims[one.claim].text,
-            "description": text,
-            "entity": _ftm_id(dossier, "call"),
-        }
-        lines.append(_ftm(dossier, str(one.n), "Note", **facts))
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-
-
-def _call(dossier: Dossier) -> dict[str, str]:
-    people = len(dossier.head.participants)
-    start = dossier.head.start if "/" not in dossier.head.start else ""
-    return {
-        "date": start.rstrip("?~%"),
-        "caller": _ftm_id(dossier, "person0") if people else "",
-        "receiver": _ftm_id(dossier, "person1") if people > 1 else "",
-        "summary": dossier.title,
-        "duration": next((str(d.low) for d in dossier.durations if d.low is not None), ""),
-    }
-
-
-def _ftm_id(dossier: Dossier, part: str) -> str:
-    return "memcon-" + hashlib.sha256(f"{dossier.id}#{part}".encode()).hexdigest()[:20]
-
-
-def _ftm(dossier: Dossier, part: str, schema: str, **facts: str) -> dict[str, Any]:
-    properties = {key: [value] for key, value in facts.items() if value}
-    return {"id": _ftm_id(dossier, part), "schema": schema, "properties": properties}
 
 
 # --- CSV ---
