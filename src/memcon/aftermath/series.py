@@ -13,7 +13,7 @@ from memcon.aftermath.answer import moment_words
 from memcon.aftermath.frame import Frame, Ints, Unit
 from memcon.aftermath.layouts import NONE
 from memcon.aftermath.sequel import sequel
-from memcon.aftermath.steady import level_break
+from memcon.aftermath.steady import CRITICAL, level_break
 from memcon.aftermath.study import Naming, conduct
 from memcon.aftermath.tally import Tally
 from memcon.aftermath.testing import Question
@@ -214,10 +214,17 @@ def _like_the_call(events: Series, request: Request, begin: int, stop: int) -> t
     )
     said = (
         f"{first} to {last} is left out, since no span was given: {there:,.2f} a day against {here:,.2f} in "
-        f"the call's own part of the file, another state of affairs. Compared with the whole file, as much "
-        f"followed {whole.as_many:,} of {whole.ticks:,} days."
+        f"the call's own part of the file, another state of affairs{_wald_words(found.wald)}. Compared with "
+        f"the whole file, as much followed {whole.as_many:,} of {whole.ticks:,} days."
     )
     return (found.at, stop, [said]) if late else (begin, found.at, [said])
+
+
+def _wald_words(wald: float) -> str:
+    """The test that parted them, by its figure."""
+    if wald == float("inf"):
+        return ""
+    return f" (largest Wald statistic {wald:,.0f}; {CRITICAL} at 1 %, Andrews 2003)"
 
 
 def _span_words(frame: Frame) -> str:
