@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from tests.browser.conftest import Site
 
-PAGES = ("/", "/?q=zzz&from=x", "/status", "/calls/7", "/calls/36", "/calls/37", "/calls/40", "/calls/999")
+PAGES = (
+    "/",
+    "/?q=zzz&from=x",
+    "/status",
+    "/calls/7",
+    "/calls/7/transcript/compare",
+    "/calls/7/transcript/cite?from=2:08&to=2:14",
+    "/calls/36",
+    "/calls/37",
+    "/calls/38",
+    "/calls/40",
+    "/calls/999",
+)
 WCAG: dict[str, Any] = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],

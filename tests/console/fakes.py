@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
+from tests.console.said import FakeBook, make_book
 
 from memcon.clock import NS, ManualClock
 from memcon.console.app import create_app
@@ -384,6 +385,11 @@ class Office:
     clock: ManualClock
     deps: ConsoleDeps
 
+    @property
+    def transcripts(self) -> FakeBook:
+        assert isinstance(self.deps.transcripts, FakeBook)
+        return self.deps.transcripts
+
     def client(self, name: str | None = None) -> TestClient:
         """A browser, signed in by a link when a name is given."""
         client = TestClient(
@@ -427,6 +433,7 @@ def make_office(root: Path, clock: ManualClock | None = None, **changes: object)
         office="Call Room of the Prime Minister, Arland",
         public_url="https://callroom.example/",
         verifier_file=root / "memcon-verify.pyz",
+        transcripts=make_book(root / "home", clock),
     )
     deps = replace(deps, **changes)  # type: ignore[arg-type] # each test names fields of ConsoleDeps
     return Office(create_app(deps), register, verifier, users, clock, deps)

@@ -21,6 +21,7 @@ from memcon.record.transcript import (
     Utterance,
     Word,
     decode,
+    decode_head,
     hash_of,
     lane_name,
     text_of,
@@ -55,6 +56,16 @@ def test_what_is_written_is_read(rows: list[tuple[str, int, int | None]]) -> Non
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         decode(data)
+
+
+@given(st.binary(max_size=200) | st.sampled_from([b"[]", b"{}", b"3", b"[" * 100_000]))
+def test_a_head_of_other_bytes_is_refused(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        decode_head(data)
+
+
+def test_a_head_is_all_but_the_lanes() -> None:
+    assert decode_head(GOOD.encode()) == replace(GOOD, lanes=())
 
 
 def test_vectors(vectors: Callable[[str], Any]) -> None:

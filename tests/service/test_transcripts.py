@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from memcon.catalogue.catalogue import Catalogue
 from memcon.clock import ManualClock
 from memcon.record.transcript import Lane, Machine, Subject, Transcript
-from memcon.service.transcripts import hand_in_again, open_transcripts
+from memcon.service.transcripts import hand_in_again, open_book, open_transcripts
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
@@ -29,4 +29,9 @@ def test_what_no_note_is_known_for_is_handed_in_again(tmp_path: Path) -> None:
     catalogue.dossiers.put_notes([{"hash": first.hash, "number": 1, "type": 3, "slot": 5, "index": 2}])
     assert hand_in_again(store, catalogue, home) == 1
     assert [path.exists() for path in waiting] == [False, True]
+    book = open_book(home, ManualClock(), catalogue)
+    assert [*book.sealed([first.hash, second.hash])] == [first.hash]
+    assert book.store.current_version("call-1") == 2
+    assert book.live(1) == ()
+    assert isinstance(book.installed, bool)
     catalogue.close()

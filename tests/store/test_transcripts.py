@@ -48,6 +48,11 @@ def test_versions_are_chained_and_handed_in(store: TranscriptStore, sealed: list
     assert sealed == [(3, bytes.fromhex(kept.hash)) for kept in (first, second, third)]
     assert store.versions("call-12") == [Listed(1, "machine"), Listed(2, "corrected"), Listed(3, "machine")]
     assert store.newest("call-12") == third
+    assert store.head("call-12", 2) == replace(second, transcript=replace(second.transcript, lanes=()))
+    assert store.bytes_of("call-12", 2) == second.transcript.encode()
+    for missing in (lambda: store.head("call-12", 4), lambda: store.bytes_of("call-12", 4)):
+        with pytest.raises(UsageError, match="no version 4"):
+            missing()
 
 
 def test_a_person_outlives_a_better_model(store: TranscriptStore) -> None:

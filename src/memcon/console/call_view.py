@@ -11,22 +11,25 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from memcon.clock import NS
-from memcon.console import score
+from memcon.console import score, transcript_view
+from memcon.console.citing import citation, public_address
 from memcon.console.deps import HEARD
 from memcon.console.event_words import MESSAGES
 from memcon.console.file_view import file_name
-from memcon.console.guard import LOOPBACK, host_name, posted
+from memcon.console.guard import posted
 from memcon.console.log_keys import call_command, policy_command
+from memcon.console.transcript_section import Sections
+from memcon.console.transcript_view import section_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.verdicts import Verdicts
 from memcon.console.window_words import sealed_between
-from memcon.console.words import between, clock_time, count, day, listed, number, sentence
+from memcon.console.words import between, count, listed, number, sentence
 from memcon.errors import MemconError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.datastructures import URL, FormData
+    from starlette.datastructures import FormData
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from memcon.verify.window import Window
 
 MOST_NUMBER = 2**63 - 1
+HEARD_LATER = 2
+"""Minutes after its beginning that an utterance may still be heard in: its page asks for these again."""
 
 
 def with_peaks(call: CallPage, peaks: dict[str, bytes]) -> CallPage:
@@ -114,30 +119,6 @@ def timeline(call: CallPage, gaps: Sequence[score.Gap]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.wall)
 
 
-def citation(call: CallPage, *, office: str, origin: str, address: str) -> str:
-    """The citation, selectable whole. The log is named by its origin, the one name that is its own."""
-    row = call.row
-    ended = row.state != "live"
-    until = f"–{clock_time(row.began + row.duration)} UTC" if ended else " UTC, still going on"
-    leaves = ""
-    if call.seals:
-        leaves = f", leaves {number(call.seals[0].index)}–{number(call.seals[-1].index)}"
-    where = f"{office}; log" if office else "Log"
-    text = (
-        f"{'–'.join(row.parties) or 'Parties not named'}, telephone call, {day(row.began)}, "
-        f"{clock_time(row.began)}{until}. Call {row.display}. {where} {origin}{leaves}."
-    )
-    return f"{text} {address}" if address else text
-
-
-def public_address(public_url: str, asked: URL) -> str:
-    """Where others reach this console, without a slash at its end; empty when only this machine can."""
-    if public_url:
-        return public_url.rstrip("/")
-    here = host_name(asked.netloc)
-    return "" if here is None or here in LOOPBACK else f"{asked.scheme}://{asked.netloc}"
-
-
 def sealing(call: CallPage) -> str:
     """One sentence on the seals: by whose clock, and how late at the most."""
     late = [seal.late for seal in call.seals if seal.late is not None]
@@ -155,6 +136,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
     deps = pages.deps
     verdicts = Verdicts(pages)
     loudness = Unhurried(deps.waveform.peaks)
+    sections = Sections(deps.transcripts) if deps.transcripts is not None else None
 
     def dated(leaves: tuple[int, int]) -> dict[int, Window]:
         return {one.index: one for one in deps.windows.of(*leaves)} if deps.windows is not None else {}
@@ -217,6 +199,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             dated=dated_words,
             has_witnesses=recorder.quorum is not None,
             verdict=verdicts.get(number_),
+            transcript=section_of(request, sections, call),
             dossiers=deps.dossiers.index.of_call(number_) if deps.dossiers is not None else None,
             writes=request.state.user is not None and request.state.user.role != "reader",
             offers=offers,
@@ -253,6 +236,9 @@ def routes(pages: Pages) -> list[BaseRoute]:
             seals=[seal for seal in call.seals if seal.last + 1 >= first * score.MINUTE],
             timeline=timeline(call, score.gaps(call.lanes)),
             messages=messages(call),
+            heard=sections.live_minutes(call.row.number, max(0, first - HEARD_LATER))
+            if sections is not None and request.state.user.may_hear
+            else (),
         )
 
     async def verify(request: Request, _form: FormData) -> Response:
@@ -277,6 +263,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         Route("/fragments/call/{number:int}", fragment),
         Route("/calls/{number:int}/verify", ask, methods=["GET"]),
         Route("/calls/{number:int}/verify", posted(pages, verify), methods=["POST"]),
+        *transcript_view.routes(pages, sections, find),
     ]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from memcon.aftermath.sets import EventSets
     from memcon.catalogue.intakes import IntakeLine
     from memcon.clock import Clock
+    from memcon.console.transcript_deps import TranscriptBook
     from memcon.console.users import Users
     from memcon.record.intake import Intake
     from memcon.store.switch import Asked, Switched
@@ -387,3 +388,4 @@ class ConsoleDeps:
     event_sets: EventSets | None = None
     windows: Windows | None = None
     intakes: IntakeBook | None = None
+    transcripts: TranscriptBook | None = None

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.accounts.checks import names_of
 from memcon.console import dossier_words as words
-from memcon.console.call_view import public_address
+from memcon.console.citing import public_address
 from memcon.console.dossier_view import AT, desk_of, find, may_write
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from memcon.accounts.speakers import speakers_of
 from memcon.aftermath.desk import line_of
 from memcon.catalogue.dossiers import DossierQuery
 from memcon.console import dossier_words as words
-from memcon.console.call_view import public_address
+from memcon.console.citing import public_address
 from memcon.console.followed_words import studies_of
 from memcon.console.log_keys import dossier_command
 from memcon.console.register_view import DAY_NS

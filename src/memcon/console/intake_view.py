@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from memcon.console import score
-from memcon.console.call_view import public_address, with_peaks
+from memcon.console.call_view import with_peaks
+from memcon.console.citing import public_address
 from memcon.console.file_view import file_name, send_file
 from memcon.console.guard import posted
 from memcon.console.unhurried import Unhurried

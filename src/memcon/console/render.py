@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from memcon.clock import NS
 from memcon.console import strip, words
+from memcon.console.transcript_words import INSTALL
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -100,6 +101,7 @@ def environment(**more: object) -> jinja2.Environment:
         count=words.count,
         listed=words.listed,
         register_strip=strip.register_strip,
+        install=INSTALL,
         NS=NS,
         **more,
     )

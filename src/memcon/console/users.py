@@ -31,6 +31,9 @@ ROLES = ("reader", "operator", "overseer", "custodian")
 HEARING = frozenset({"reader", "operator", "custodian"})
 """Who may hear a call and take it away. An overseer sees structure, seals and verdicts, no content."""
 
+CORRECTING = frozenset({"operator", "custodian"})
+"""Who may correct a transcript: whoever hears calls and may write."""
+
 LINK_LIFE_NS = 15 * 60 * NS
 PASSWORD_LEAST = 10
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}\Z")
@@ -49,6 +52,11 @@ class User:
     def may_hear(self) -> bool:
         """Whether audio and files of a call are open to this role."""
         return self.role in HEARING
+
+    @property
+    def may_correct(self) -> bool:
+        """Whether this role may write a version of a transcript."""
+        return self.role in CORRECTING
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ For the rooms that read and write transcripts:
     Transcript, Lane, Utterance, Word, Stretch, Translation, Machine, Subject    what a version holds
     Transcript.encode(), decode(data), hash_of(data)      canonical JSON, strictly read
     lane_name(place)                                      0 -> "A", 25 -> "Z", 26 -> "AA"
-    text_of(words, language)                              words as running text
+    decode_head(data)                                     a version without its words, quickly
+    text_of(words, language), joiner(language)            words as running text, what stands between them
     memcon.record.transcript_diff.differences(old, new)   word by word what changed
     memcon.store.transcripts.TranscriptStore              versions, current, read, append
 
@@ -17,9 +18,11 @@ Times are whole milliseconds since the call's start, confidences thousandths.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from memcon.errors import FormatError
 from memcon.record import canonical
 from memcon.record.hashing import sha256
 from memcon.record.transcript_form import (
@@ -188,7 +191,10 @@ class Transcript:
 
 def decode(data: bytes) -> Transcript:
     """Read a version; raises FormatError, naming lane, utterance and word."""
-    facts = read_facts(data)
+    return _transcript(read_facts(data))
+
+
+def _transcript(facts: Mapping[str, Any]) -> Transcript:
     machine = facts["machine"]
     return Transcript(
         of=Subject(**facts["of"]),
@@ -197,6 +203,20 @@ def decode(data: bytes) -> Transcript:
         machine=None if machine is None else Machine(**machine),
         **{key: facts[key] for key in ("corrects", "note", "version", "previous", "at")},
     )
+
+
+def decode_head(data: bytes) -> Transcript:
+    """A version without its lanes, which are neither checked nor kept: for lists of versions.
+
+    Raises FormatError for what is not written like one; `decode` says whether it is one.
+    """
+    try:
+        facts = json.loads(data)
+        facts["lanes"] = []
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FormatError(WHAT, "is no JSON object") from error
+    check_facts(facts)
+    return _transcript(facts)
 
 
 def hash_of(data: bytes) -> str:
@@ -212,8 +232,12 @@ def lane_name(place: int) -> str:
 
 def text_of(words: Iterable[Word], language: str = "") -> str:
     """Words as running text, an inaudible one without text as `[inaudible]`."""
-    gap = "" if language.split("-")[0] in _UNSPACED else " "
-    return gap.join(word.text or "[inaudible]" for word in words)
+    return joiner(language).join(word.text or "[inaudible]" for word in words)
+
+
+def joiner(language: str) -> str:
+    """What stands between two words of a language: a space, or nothing."""
+    return "" if language.split("-")[0] in _UNSPACED else " "
 
 
 def _facts(it: Transcript) -> dict[str, Any]:

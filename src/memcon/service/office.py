@@ -34,6 +34,7 @@ from memcon.service.intakes import Intakes
 from memcon.service.metrics import Metrics, serve_metrics
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
+from memcon.service.transcripts import open_book
 from memcon.service.windows import CallWindows
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
@@ -198,6 +199,7 @@ def console_deps(
     """The console's world over this home."""
     return ConsoleDeps(
         register=CatalogueRegister(catalogue, home, clock, archive.vkeys),
+        transcripts=open_book(home, clock, catalogue),
         audio=archive,
         waveform=archive,
         verifier=Checks(archive, intakes),

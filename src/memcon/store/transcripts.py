@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from memcon.clock import utc
 from memcon.errors import FormatError, UsageError
 from memcon.record.hashing import sha256
-from memcon.record.transcript import NO_VERSION, NOTE_TRANSCRIPT, decode, hash_of
+from memcon.record.transcript import NO_VERSION, NOTE_TRANSCRIPT, decode, decode_head, hash_of
 from memcon.store import durable
 
 if TYPE_CHECKING:
@@ -79,9 +79,22 @@ class TranscriptStore:
         """One version, checked against the one before. UsageError where there is none of that number."""
         files = self._files(key)
         if not 1 <= version <= len(files):
-            raise UsageError(f"there is no version {version} of the transcript of {key.replace('-', ' ')}")
+            raise UsageError(_none_such(key, version))
         before = durable.read_bytes(files[version - 2][2]) if version > 1 else None
         return _read(key, files[version - 1][2], version, hash_of(before) if before else NO_VERSION)
+
+    def head(self, key: str, version: int) -> Kept:
+        """One version without its lanes, neither they nor the version before it checked: for lists."""
+        for n, _, path in self._files(key):
+            if n == version:
+                data = durable.read_bytes(path)
+                return Kept(decode_head(data), hash_of(data))
+        raise UsageError(_none_such(key, version))
+
+    def bytes_of(self, key: str, version: int) -> bytes:
+        """The bytes of one version, checked: what its NOTE seals. UsageError where there is none."""
+        self.read(key, version)
+        return durable.read_bytes(self._files(key)[version - 1][2])
 
     def newest(self, key: str) -> Kept | None:
         """The version written last."""
@@ -155,6 +168,10 @@ class TranscriptStore:
                 cure="Restore it from a copy: versions are never removed",
             )
         return files
+
+
+def _none_such(key: str, version: int) -> str:
+    return f"there is no version {version} of the transcript of {key.replace('-', ' ')}"
 
 
 def _read(key: str, path: Path, version: int, previous: str) -> Kept:

@@ -139,4 +139,6 @@ class Player {
   }
 }
 
-if (audio && play) new Player().begin();
+/** The page's player; null where there is nothing to hear. */
+export const player = audio && play ? new Player() : null;
+player?.begin();
