@@ -26,6 +26,13 @@ def test_an_authority_that_dates_them_too() -> None:
     assert sealed_between(stamped)[-1] == "not after 1970-01-03T00:00:00Z by a time-stamping authority too"
 
 
+def test_beats_that_name_a_drand_round() -> None:
+    dated = [replace(GOOD[0], drand=90), GOOD[1]]
+    assert "1 beats not before their drand round either, the first of 1970-01-01T00:01:30Z" in sealed_between(
+        dated
+    )
+
+
 def test_without_any_it_is_the_operators_clock() -> None:
     for sealed in ([], [UNDATED]):
         (line,) = sealed_between(sealed)

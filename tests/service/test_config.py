@@ -105,6 +105,7 @@ def test_ipv6_listen() -> None:
         (MINIMAL + '[media]\naddress = "not an address"\n', 4, "the IP address that media is sent to"),
         (MINIMAL + '[console]\nlisten = "8080"\n', 4, '"ADDRESS:PORT"'),
         (MINIMAL + '[console]\nlisten = "localhost:8080"\n', 4, '"ADDRESS:PORT"'),
+        (MINIMAL + '[drand]\nsource = "latest.json"\n', 4, "[witness] policy is missing"),
         (MINIMAL + '[timestamps]\nauthorities = ["http://tsa/"]\n', 4, "[witness] policy is missing"),
         (MINIMAL + '[timestamps]\nauthorities = ["ftp://tsa/"]\n', 4, "an array of http or https"),
         (MINIMAL + '[timestamps]\nauthorities = "http://tsa/"\n', 4, "an array of http or https"),

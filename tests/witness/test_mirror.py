@@ -128,6 +128,18 @@ def test_time_stamps_are_kept_by_their_hash(site: Site, mirrored: Mirrored) -> N
     ]
 
 
+def test_drand_rounds_of_a_day_grow(site: Site, mirrored: Mirrored) -> None:
+    path = f"drand/{evidence.day_of(mirrored.clock.wall_ns() // NS)}"
+    (site.log / "drand").mkdir()
+    for data in (b"1" * 56, b"1" * 112):
+        (site.log / path).write_bytes(data)
+        assert mirrored.step() == []
+        assert mirrored.file(path) == data
+    (site.log / path).write_bytes(b"2" * 168)  # other bytes than before
+    mirrored.step()
+    assert mirrored.file(path) == b"1" * 112
+
+
 def test_notes_that_leaves_name_come_with_them(site: Site, mirrored: Mirrored) -> None:
     digest = archive(site, cosign(site))
     site.world.beat(note_hash=digest, note_size=1)

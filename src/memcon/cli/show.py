@@ -97,6 +97,7 @@ def command(home: Home, call: str, as_json: bool) -> None:
 def window_json(one: Window) -> dict[str, Any]:
     """A beat's window as `show --json` gives it."""
     times = {"not_before": one.not_before, "not_after": one.not_after, "stamped": one.stamped}
+    times |= {"drand": one.drand}
     shown = {name: None if time is None else utc(time * NS) for name, time in times.items()}
     return {"index": one.index, "slot": one.slot, **shown, "answer": WORDS[one.answer]}
 

@@ -22,6 +22,10 @@ def sealed_between(sealed: Sequence[Window]) -> list[str]:
     lines = [f"sealed between {since} and {until}, each beat within {widest} s, by the log's own witnesses"]
     if len(dated) < len(sealed):
         lines.append(f"{len(sealed) - len(dated)} of {len(sealed)} beats have no window yet")
+    rounds = [one.drand for one in sealed if one.drand is not None]
+    if rounds:
+        first = utc(min(rounds) * NS)
+        lines.append(f"{len(rounds)} beats not before their drand round either, the first of {first}")
     stamps = [one.stamped for one in sealed if one.stamped is not None]
     if stamps:
         lines.append(f"not after {utc(max(stamps) * NS)} by a time-stamping authority too")

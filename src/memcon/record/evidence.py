@@ -31,7 +31,7 @@ LATER = 16
 _EPOCH = date(1970, 1, 1).toordinal()
 _ENTRY = Layout("index entry", ">QQ32s")
 _PATH = re.compile(r"(?P<kind>note|silence|conflict|timestamp|statement)/(?P<hex>[0-9a-f]{64})")
-_DAYS = re.compile(r"(?:note/index-|cosignature/)[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAYS = re.compile(r"(?:note/index-|cosignature/|drand/)[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,29 @@ def read_newest(path: Path) -> NewestNote | None:
     return note if len(note.digest) == 32 and note.size > 0 else None
 
 
+@dataclass(frozen=True, slots=True)
+class NewestRound:
+    """Word of drand's newest round: its number and H of its signature; nothing: 0 and 32 zero bytes."""
+
+    number: int = 0
+    digest: bytes = ZERO32
+
+    def leave(self, path: Path) -> None:
+        """Leave word at `path`: for the processes of this boot."""
+        said = {"round": self.number, "hash": self.digest.hex()}
+        write_file(path, json.dumps(said).encode(), durable=False)
+
+
+def read_round(path: Path) -> NewestRound:
+    """The word left at `path`; nothing where there is none, or none that can be read."""
+    try:
+        said = json.loads(read_if_there(path) or b"null")
+        found = NewestRound(int(said["round"]), bytes.fromhex(said["hash"]))
+    except (ValueError, TypeError, KeyError):
+        return NewestRound()
+    return found if len(found.digest) == 32 and found.number > 0 else NewestRound()
+
+
 class Freshness:
     """Chooses the note for each slot. `b` in periods; `pause` waits that many seconds."""
 

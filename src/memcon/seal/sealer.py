@@ -42,7 +42,7 @@ from memcon.seal.call_state import CAUSE_STOPPED, WHO_RECORDER, close_segments
 from memcon.seal.desk import Desk
 from memcon.seal.feed import Feed
 from memcon.seal.figures import Figures
-from memcon.seal.freshness import Freshness
+from memcon.seal.freshness import Freshness, read_round
 from memcon.seal.held import Held, unlock_here
 from memcon.seal.instance import FAR_NS, Instance
 from memcon.seal.keys import load_keys
@@ -474,6 +474,7 @@ class Sealer:
         leaves[0] = slot_leaf.encode()
         ran = instance is not None and instance.started <= slot * period and not instance.troubled
         fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
+        round_ = read_round(self._home.newest_round)
         off = self.switch.states.during(slot * period, (slot + 1) * period)
         statement = self.switch.statement_for(slot) if statement == ZERO32 else statement
         published = self._sequencer.publish(
@@ -485,6 +486,7 @@ class Sealer:
             config_root=self._config_root,
             statement=statement,
             note=fresh,
+            drand=(round_.number, round_.digest),
         )
         if instance is not None:
             instance.troubled = instance.trouble

@@ -108,10 +108,12 @@ class Sequencer:
         config_root: bytes,
         statement: bytes = ZERO32,
         note: tuple[bytes, int] = (ZERO32, 0),
+        drand: tuple[int, bytes] = (0, ZERO32),
     ) -> Published:
         """Make the beat of a slot and return when its checkpoint stands.
 
-        `note` is the quorum-cosigned note it names: hash and tree size.
+        `note` is the quorum-cosigned note it names: hash and tree size; `drand` the round: number and H of
+        its signature.
         """
         index = self.next_index
         made, since = self._clock.wall_ns(), self._clock.monotonic_ns()
@@ -128,6 +130,8 @@ class Sequencer:
             flags=flags,
             note_hash=note[0],
             note_size=note[1],
+            drand_round=drand[0],
+            drand_hash=drand[1],
             statement=statement,
         )
         record = slottree.encode_slot_record(index, slot, leaves)

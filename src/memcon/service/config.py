@@ -85,6 +85,7 @@ class Config:
     intake: IntakeConfig = field(default_factory=IntakeConfig)
     stamp_authorities: tuple[str, ...] = ()
     stamp_roots: Path | None = None
+    drand_source: str | None = None
 
     @property
     def console_address(self) -> str:
@@ -263,6 +264,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("timestamps", "roots",
             "a PEM file with the authorities' root certificates, from the home directory unless absolute",
             None, _path),
+    Setting("drand", "source",
+            "the address of quicknet's public/latest, or a file with the same JSON, from the home directory "
+            "unless absolute", None, _text),
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
     Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
@@ -333,6 +337,12 @@ def _read_table(text: str, table: str, value: object, nth: int = 0) -> dict[str,
     return found
 
 
+def _drand_source(value: str | None, home: Path) -> str | None:
+    if value is None or value.startswith(("http://", "https://")):
+        return value
+    return str(home / value)
+
+
 def parse(text: str, home: Path) -> Config:
     """Read the text of memcon.toml; raises FormatError with the line and what was expected."""
     try:
@@ -361,6 +371,8 @@ def parse(text: str, home: Path) -> Config:
     policy, roots = got["witness"]["policy"], got["timestamps"]["roots"]
     if got["timestamps"]["authorities"] and policy is None:
         raise _refuse(text, "timestamps", "authorities", "stamps cosigned notes: [witness] policy is missing")
+    if got["drand"]["source"] is not None and policy is None:
+        raise _refuse(text, "drand", "source", "is taken by the witness process: [witness] policy is missing")
     return Config(
         got["recorder"]["origin"],
         got["sip"]["listen"],
@@ -384,6 +396,7 @@ def parse(text: str, home: Path) -> Config:
         intake=_intake(got["intake"], home),
         stamp_authorities=got["timestamps"]["authorities"],
         stamp_roots=None if roots is None else home / roots,
+        drand_source=_drand_source(got["drand"]["source"], home),
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError, UsageError
 from memcon.record.evidence import POLICY
-from memcon.seal.freshness import NewestNote
+from memcon.record.hashing import sha256
+from memcon.seal.freshness import NewestNote, NewestRound
 from memcon.seal.genesis import read_genesis
 from memcon.seal.keys import load_keys
 from memcon.store.durable import read_bytes, read_if_there, remove_file, write_file
@@ -17,6 +18,7 @@ from memcon.store.tiles import PUBLIC, LogStore
 from memcon.tlog.policy import Log, Policy
 from memcon.witness.archive import Archive
 from memcon.witness.keys import quicken
+from memcon.witness.rounds import Rounds
 from memcon.witness.stamping import Stamper
 from memcon.witness.submit import Newest, Submitter, by_address
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memcon.clock import Clock
+    from memcon.record.drand import Round
     from memcon.service.config import Config
     from memcon.store.paths import Home
 
@@ -72,16 +75,25 @@ def run_witnessing(home: Home, config: Config, clock: Clock, stop: threading.Eve
         if stamper is not None:
             stamper.offer(note)
 
+    def told(one: Round) -> None:
+        NewestRound(one.number, sha256(one.signature)).leave(home.newest_round)
+
     stamper = None
     if config.stamp_authorities:
         roots = None if config.stamp_roots is None else read_bytes(config.stamp_roots)
         stamper = Stamper(Archive(home.log), config.stamp_authorities, clock, roots)
         threading.Thread(target=stamper.run, args=(stop,), daemon=True).start()
+    rounds = None
+    remove_file(home.newest_round)  # word from before a stop is old
+    if config.drand_source is not None:
+        rounds = Rounds(home.log, config.drand_source, clock, told, seconds=min(genesis.period_ms / 2000, 5))
+        threading.Thread(target=rounds.run, args=(stop,), daemon=True).start()
     submitter = Submitter(home.log, policy, clock, period_ns=period, tell=tell)
 
     def say() -> None:
         said = submitter.status(genesis.b, period)
         said |= {} if stamper is None else {"timestamps": stamper.status()}
+        said |= {} if rounds is None else {"drand": rounds.problem}
         status = json.dumps(said).encode()
         write_file(home.status("witness"), status, durable=False)
 

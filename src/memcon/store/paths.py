@@ -200,6 +200,11 @@ class Home:
         return self.run / "newest-note.json"
 
     @property
+    def newest_round(self) -> Path:
+        """Word of drand's newest round, for the next beat."""
+        return self.run / "newest-round.json"
+
+    @property
     def unlocked(self) -> Path:
         """Stands while the sealing process has not seen yet that keys have come."""
         return self.run / "unlocked"

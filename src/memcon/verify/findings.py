@@ -72,6 +72,9 @@ CODES: dict[str, Code] = {
         WARNING, "A file of evidence is larger than any may be, and was not read.", "FORMATS §15"
     ),
     "evidence-shrunk": Code(WARNING, "A file that only grows has become shorter.", "FORMATS §15"),
+    "drand-form": Code(
+        ERROR, "A drand round that a beat names does not hold, or is not served.", "FORMATS §2, §15"
+    ),
     "timestamp-form": Code(
         ERROR, "A time stamp does not hold, or is over no note of this log.", "RFC 3161, FORMATS §15"
     ),

@@ -7,6 +7,7 @@ with the checkpoint's: no byte of the log is left unread.
 from __future__ import annotations
 
 import re
+from collections import deque
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from memcon.tlog.tiles import (
 from memcon.verify.beats import BeatCheck
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
+from memcon.verify.rounds import MOST, read_rounds
 from memcon.verify.seen import check_seen, read_seen
 from memcon.verify.sources import open_source
 from memcon.verify.stamped import Stamps
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from memcon.record.beat import Beat
     from memcon.verify.keys import SignedCheckpoint
     from memcon.verify.seen import Kept
     from memcon.verify.sources import Source
@@ -67,7 +70,9 @@ def verify_log(
     if signed is None:
         report.headline = "There is no checkpoint that can be read: nothing of this log is proved."
         return report
-    LogCheck(report, source, signed, trusted, progress, seen).run()
+    check = LogCheck(report, source, signed, trusted, progress, seen)
+    check.run()
+    read_rounds(source, check.dated, report, check.rounds)
     Stamps(source, report, roots).read(signed.checkpoint, TileReader(source.fetch, signed.checkpoint.size))
     return report
 
@@ -97,6 +102,9 @@ class LogCheck:
         self._tiles = 0
         self._extent = self._size
         self.entries: list[bytes | None] = []
+        self.dated: deque[Beat] = deque(maxlen=MOST)
+        """The newest beats that name a drand round; `rounds`: how many do."""
+        self.rounds = 0
 
     def run(self) -> None:
         """Check everything and say so."""
@@ -132,8 +140,10 @@ class LogCheck:
             self._columns[0] += leaves
             self._tree.extend(leaves)
             for n, entry in enumerate(entries, first):
-                if entry is not None:
-                    self._beats.take(n, entry)
+                beat = None if entry is None else self._beats.take(n, entry)
+                if beat is not None and beat.drand_round:
+                    self.dated.append(beat)
+                    self.rounds += 1
             # What is no beat is reported, and not kept: a log of other things must not fill the memory.
             self.entries += [entry if entry is not None and len(entry) == BEAT else None for entry in entries]
             if self._progress is not None:

@@ -20,6 +20,7 @@ from memcon.tlog.note import Note
 from memcon.tlog.tiles import TileReader
 from memcon.verify.attest import Evidence, Judge, Leaf, Terms
 from memcon.verify.cosigned import Reader, check_signature
+from memcon.verify.rounds import read_rounds
 from memcon.verify.stamped import Stamps, not_after
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Window:
     answer: Answer
     stamped: int | None = None
     """Not after, by a time-stamping authority."""
+    drand: int | None = None
+    """Not before, by the drand round that it names."""
 
 
 def windows(
@@ -90,8 +93,17 @@ def windows(
     ]
     judged = Judge(Evidence(terms, policy, checkpoint.size, leaves, notes, seen)).leaves()
     stamps = Stamps(source, report, roots).read(checkpoint, tiles)
+    rounds = read_rounds(source, read, report)
     return [
-        Window(leaf.index, leaf.slot, one.note_age, one.quorum, one.answer, not_after(stamps, leaf.index))
+        Window(
+            leaf.index,
+            leaf.slot,
+            one.note_age,
+            one.quorum,
+            one.answer,
+            not_after(stamps, leaf.index),
+            rounds.get(leaf.index),
+        )
         for leaf, one in zip(leaves, judged, strict=True)
     ]
 

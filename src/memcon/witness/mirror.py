@@ -17,8 +17,8 @@ from memcon.record.evidence import Conflict
 from memcon.record.hashing import ZERO32, sha256
 from memcon.record.silence import Certificate
 from memcon.store.copy import LogCopy
-from memcon.store.durable import read_if_there, write_file
-from memcon.store.tiles import CHECKPOINT, PUBLIC
+from memcon.store.durable import make_dirs, read_if_there, write_file
+from memcon.store.tiles import CHECKPOINT, PUBLIC, PUBLIC_DIR
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.cosignature import Cosignature
 from memcon.tlog.merkle import verify_consistency
@@ -48,6 +48,8 @@ MOST_SECONDS = 2.5
 MOST_NOTES = 2000
 """Notes taken in one step, so that a long history does not keep the leaves waiting."""
 MOST_STAMPS = 100
+MAX_ROUNDS = 2 << 20
+"""Bytes of a day's drand rounds: one every three seconds has 56."""
 MAX_STAMP = 64 << 10
 """Bytes of a time stamp with its certificates: they have some 1 to 8 kB."""
 MOST_ABSENT = 16
@@ -118,6 +120,7 @@ class Mirror:
             self._try(self._notes)
             self._try(self._loose)
             self._try(self._stamps)
+            self._try(self._rounds)
 
     def _try(self, work: Callable[[], object]) -> None:
         try:
@@ -337,6 +340,16 @@ class Mirror:
             if found is not None and verify_silence(found, self._policy, entry.digest.hex()).ok:
                 size = Checkpoint.parse(Certificate.parse(found).note.text).size
                 self._archive.add_certificate(found, size, entry.time)
+
+    def _rounds(self) -> None:
+        """The drand rounds of a day that ours begins, or does not have: a signature speaks for itself."""
+        now = self._clock.wall_ns() // NS
+        for time in (now - evidence.DAY, now):
+            path = f"drand/{evidence.day_of(time)}"
+            data, held = self._source.fetch(path) or b"", read_if_there(self.root / path) or b""
+            if len(held) < len(data) <= MAX_ROUNDS and data.startswith(held):
+                make_dirs((self.root / path).parent, PUBLIC_DIR)
+                write_file(self.root / path, data, PUBLIC)
 
     def _stamps(self) -> None:
         """Time stamps, by their hash: whom to believe is for those who read them."""
