@@ -1,4 +1,5 @@
 """A month of one-second slots, once synced: load what was kept, answer a question about all of it.
+And the public page of a year of ten-second slots, likewise.
 
 Beside it, in the same run, a peer: numpy over the bare array of answers (maximum, counts, runs), which
 neither reads a file, checks its digest nor judges the newest slots.
@@ -16,6 +17,7 @@ from datetime import UTC
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from memcon.console.log_page import Read, page
 from memcon.record.beat import Kind, State
 from memcon.record.hashing import sha256
 from memcon.tlog.merkle import Frontier
@@ -28,6 +30,7 @@ from memcon.verify.history import MARGIN, History
 from memcon.verify.was_it_on import Question, ask, to_json
 
 MONTH = 30 * 86_400
+YEAR = 365 * 8640
 ORIGIN = "bench.example/log"
 
 
@@ -74,6 +77,15 @@ def peer(answers: np.ndarray) -> tuple[int, int]:
     return worst, int(counts[0]) + len(edges)
 
 
+def written(slots: int) -> tuple[float, int]:
+    """The public page of so many slots: seconds, and its size in characters."""
+    data = kept(slots)
+    began = time.perf_counter()
+    h = remember.from_bytes(data)
+    text = page(Read(h, policy(), True, Report("bench", "log"), h.genesis + slots + MARGIN + 5))
+    return time.perf_counter() - began, len(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("slots", type=int, nargs="?", default=MONTH)
@@ -95,6 +107,8 @@ def main() -> None:
     found = f"{shown['answer']}, {len(shown['not_attested'])} runs"
     print(f"{shown['slots']:,} slots: {ours * 1000:.0f} ms, {found}")
     print(f"numpy over the bare array: {theirs * 1000:.1f} ms; ratio {ours / theirs:.1f}")
+    seconds, size = written(YEAR)
+    print(f"the public page of {YEAR:,} slots: {seconds * 1000:.0f} ms, {size:,} characters")
 
 
 if __name__ == "__main__":

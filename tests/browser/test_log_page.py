@@ -47,6 +47,21 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     page.close()
 
 
+def test_a_page_says_when_it_is_old(browser: Browser, visit: Visit) -> None:
+    written = "2026-01-01T00:03:20Z"
+    for now, shown in (("2026-01-01T00:20:00Z", False), ("2026-01-01T03:04:00Z", True)):
+        page = browser.new_page()
+        page.clock.set_fixed_time(now)
+        page.route("http://page.example/**", lambda route: _serve(route, visit))
+        page.goto("http://page.example/index.html")
+        page.wait_for_function("!document.getElementById('ask').hidden")
+        assert page.locator("#old").is_visible() is shown
+        assert written in page.locator(".head").inner_text()
+        if shown:
+            assert "it was written 3 hours ago" in page.locator("#old").inner_text()
+        page.close()
+
+
 def test_the_box_answers_and_says_what_it_does_not_know(browser: Browser, visit: Visit) -> None:
     page = browser.new_page()
     page.route("http://page.example/**", lambda route: _serve(route, visit))

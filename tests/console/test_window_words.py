@@ -28,7 +28,7 @@ def test_an_authority_that_dates_them_too() -> None:
 
 def test_beats_that_name_a_drand_round() -> None:
     dated = [replace(GOOD[0], drand=90), GOOD[1]]
-    assert "1 beats not before their drand round either, the first of 1970-01-01T00:01:30Z" in sealed_between(
+    assert "1 beat not before their drand round either, the first of 1970-01-01T00:01:30Z" in sealed_between(
         dated
     )
 

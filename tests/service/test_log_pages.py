@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from tests.witness.site import until
 
 from memcon.cli.main import main
 from memcon.clock import NS
 from memcon.console.log_strip import Tick, described, draw
+from memcon.errors import UsageError
 from memcon.record.beat import State
-from memcon.service.log_pages import write_page
+from memcon.service.log_pages import PageKeeper, write_page
 from memcon.service.stage import Stage
 from memcon.verify.attest import Answer
+from memcon.witness.settings import init_home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +48,35 @@ def test_it_shows_each_stretch_that_was_not_attested(stage: Stage, tmp_path: Pat
     assert text.count("2026-01-01T00:03:20Z") >= 3  # each of the three witnesses' last word
     for name in re.findall(r'(?:href|src)="(static/[^"]+)"', text):
         assert (tmp_path / "page" / name).is_file(), name
+
+
+def test_a_witness_keeps_the_pages_of_its_mirrors(stage: Stage, tmp_path: Path) -> None:
+    home, said, stop = tmp_path / "w", list[str](), threading.Event()
+    policy = stage.policy.replace(b"\nwitness", b" http://log.example/\nwitness", 1)
+    settings = init_home(
+        home, "w.example", kinds=("ed25519",), listen="127.0.0.1:1", policy=policy, mirror=False
+    )
+    with pytest.raises(UsageError, match="mirror"):
+        PageKeeper(settings, tmp_path / "p", stage.clock, said.append)
+    settings = replace(settings, mirror=True)
+    keeper = PageKeeper(settings, tmp_path / "p", stage.clock, said.append, seconds=0.01)
+    keeper.step()
+    assert not (tmp_path / "p").exists()  # nothing is mirrored yet
+    mirror = settings.mirror_of(stage.origin)
+    shutil.copytree(stage.home.log, mirror)
+    file = tmp_path / "p" / mirror.name / "index.html"
+    thread = threading.Thread(target=keeper.run, args=(stop,))
+    thread.start()
+    until(file.exists)
+    stop.set()
+    thread.join()
+    assert "It is written anew every" in file.read_text()
+    assert "Whose word counts is said by the policy of whoever wrote this page" in file.read_text()
+    (mirror / "checkpoint").write_bytes(b"damaged")
+    for _ in range(2):
+        keeper.step()
+    (trouble,) = said
+    assert mirror.name in trouble
 
 
 def test_a_log_without_a_quorum_claims_nothing(tmp_path: Path) -> None:

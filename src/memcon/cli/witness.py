@@ -17,6 +17,10 @@ from memcon.witness.settings import init_home, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memcon.clock import Clock
+    from memcon.service.log_pages import PageKeeper
+    from memcon.witness.settings import Settings
+
 VARIABLE = "MEMCON_WITNESS_HOME"
 KEYS = {"both": ("ed25519", "mldsa44"), "ed25519": ("ed25519",), "mldsa44": ("mldsa44",)}
 
@@ -74,12 +78,22 @@ def init(
 
 @command.command("serve")
 @home_option
+@click.option("--page", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the public page of each mirrored log to DIR/<hex>/, once a minute")  # fmt: skip
 @reports_errors
-def serve(home: Path) -> None:
+def serve(home: Path, page: Path | None) -> None:
     """Cosign until stopped."""
 
     def say(text: str) -> None:
         out().print(text, markup=False)
         sys.stdout.flush()
 
-    run_witness(load(home), SystemClock(), say)
+    settings, clock = load(home), SystemClock()
+    beside = [] if page is None else [_page_keeper(settings, page, clock, say).run]
+    run_witness(settings, clock, say, beside)
+
+
+def _page_keeper(settings: Settings, page: Path, clock: Clock, say: Callable[[str], None]) -> PageKeeper:
+    from memcon.service.log_pages import PageKeeper  # the console's templates, which a bare witness needs not
+
+    return PageKeeper(settings, page, clock, say)

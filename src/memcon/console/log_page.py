@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 LOOK_BACK_MS = 366 * 24 * HOUR_MS
+OLD_S = 3600
+"""When a page says that it is old; one that is renewed says so after ten times that."""
 MOST_ROWS = 50
 MOST_RUNS = 2000
 """Stretches that the box knows: some 100 kB of the page."""
@@ -53,6 +55,8 @@ class Read:
     report: Report
     now: int
     certificates: Sequence[Certificate] = ()
+    renewed: int | None = None
+    """How often the page is written anew, seconds; None: when somebody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def page(read: Read) -> str:
             person=person,
             word=None if word is None else show(word * 1000),
             written=show(read.now * 1000),
+            renewed=None if read.renewed is None else length(read.renewed * 1000),
             scales=scales(log),
             key=key(),
             period=length(h.terms.period_ms),
@@ -137,6 +142,7 @@ def _data(read: Read, log: Answers) -> dict[str, object]:
         "since": since,
         "end": log.end,
         "written": read.now * 1000,
+        "old": 1000 * (OLD_S if read.renewed is None else 10 * read.renewed),
         "words": [WORDS[answer] for answer in Answer],
         "unknown": int(Answer.UNKNOWN),
         "runs": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memcon.clock import NS, utc
+from memcon.verify.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,9 @@ def sealed_between(sealed: Sequence[Window]) -> list[str]:
     rounds = [one.drand for one in sealed if one.drand is not None]
     if rounds:
         first = utc(min(rounds) * NS)
-        lines.append(f"{len(rounds)} beats not before their drand round either, the first of {first}")
+        lines.append(
+            f"{count(len(rounds), 'beat')} not before their drand round either, the first of {first}"
+        )
     stamps = [one.stamped for one in sealed if one.stamped is not None]
     if stamps:
         lines.append(f"not after {utc(max(stamps) * NS)} by a time-stamping authority too")

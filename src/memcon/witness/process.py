@@ -27,13 +27,15 @@ from memcon.witness.settings import load
 from memcon.witness.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memcon.clock import Clock
     from memcon.tlog.note import Note, Signature
     from memcon.tlog.policy import Policy
     from memcon.witness.settings import Settings
     from memcon.witness.watch import Tell
+
+    Beside = Callable[[threading.Event], object]
 
 STOP_SECONDS = 5
 
@@ -45,10 +47,15 @@ def about(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run_witness(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises UsageError or FormatError for what is not set up well."""
+def run_witness(
+    settings: Settings, clock: Clock, say: Callable[[str], None], beside: Sequence[Beside] = ()
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raises UsageError or FormatError for what is not set up well.
+
+    `beside`: what else goes on meanwhile, each in a thread, until its event is set.
+    """
     with only_one(settings.home):
-        _run(settings, clock, say)
+        _run(settings, clock, say, beside)
 
 
 @contextlib.contextmanager
@@ -62,7 +69,7 @@ def only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _run(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
+def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: Sequence[Beside]) -> None:
     cosigner, policy = settings.cosigner(), settings.policy()
     own = {(key.name, key.key_id) for key in cosigner.vkeys}
     ledger = Ledger(settings.ledger, own)
@@ -81,7 +88,8 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None]) -> None:
     app = App(witness, ledger, mirror=mirrors, about=about(settings), cosigned=cosigned)
     say(f"Witness {settings.name} on http://{where}/ for {', '.join(witness.origins)}")
     stop = threading.Event()
-    threads = [threading.Thread(target=keeper.run, args=(stop,), daemon=True) for keeper in keepers]
+    work = [*(keeper.run for keeper in keepers), *beside]
+    threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
     for thread in threads:
         thread.start()
     try:

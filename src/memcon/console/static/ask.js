@@ -56,6 +56,11 @@ function ask() {
   }
 }
 
+const age = Date.now() - log.written;
+const minutes = Math.floor(age / 60000);
+field('age').textContent = minutes < 120 ? `${minutes} minutes` : minutes < 2880 ? `${Math.floor(minutes / 60)} hours` : `${Math.floor(minutes / 1440)} days`;
+field('old').hidden = age < log.old;
+
 field('ask').hidden = false;
 const asked = new URLSearchParams(location.search);
 field('from').value = asked.get('from') ?? show(log.written - 3600000);
