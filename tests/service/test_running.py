@@ -26,8 +26,9 @@ from memcon.service.checks import check_target, verify_home
 from memcon.service.parts import config_parts, source_digest
 from memcon.service.rebuilding import rebuild_catalogue
 from memcon.service.setup import default_origin, init_home
-from memcon.service.supervisor import Supervisor, only_one, prepare_run, who_asks
+from memcon.service.supervisor import Supervisor, only_one, prepare_run
 from memcon.store.paths import Home
+from memcon.store.switch import system_user
 from memcon.store.tiles import LogStore
 from memcon.verify.keys import Trust
 
@@ -113,7 +114,7 @@ def test_one_home_is_served_once(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with only_one(home), pytest.raises(UsageError, match="already serves"), only_one(home):
         pass
-    assert who_asks()
+    assert system_user()
 
 
 def test_a_run_directory_of_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

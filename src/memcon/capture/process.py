@@ -135,6 +135,8 @@ class Capture:
             "follows": "" if self._left is None else self._left.instance.hex(),
             "listen": [str(end) for end in self.listening],
             "config": self._settings.config_parts,
+            "by": switch.system_user(),
+            "how": "system user",
         }
         self._journal.control(start | stamp(self._clock.wall_ns(), self._clock.monotonic_ns()))
         self._follow_switch()

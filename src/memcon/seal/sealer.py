@@ -47,6 +47,7 @@ from memcon.seal.held import Held, unlock_here
 from memcon.seal.instance import FAR_NS, Instance
 from memcon.seal.keys import load_keys
 from memcon.seal.notes import NoteQueue
+from memcon.seal.reopening import Reopening
 from memcon.seal.retention import JournalFiles
 from memcon.seal.segmenter import Segmenter
 from memcon.seal.sequencer import Sequencer, free_lane, note_name
@@ -119,6 +120,7 @@ class Sealer:
         self._due: list[tuple[int, int]] = []
         store = self._sequencer.store
         self.switch = Switchboard(home, self._sequencer.origin, self._keys.structure, store.add_statement)
+        self._reopening = Reopening(self._sequencer, self.switch)
         self._figures = Figures()
         self.timings: list[int] = []
         """Monotonic ns from beat made to checkpoint published, of the latest beats."""
@@ -294,6 +296,7 @@ class Sealer:
 
     def _start(self, control: journal.Control) -> None:
         """A new configuration is sealed as a NOTE; its parts are kept, for releases to open."""
+        self._reopening.started(control)
         parts = controls.read_config(control)
         if not parts:
             return
@@ -476,15 +479,16 @@ class Sealer:
         fresh = self._freshness.note_for(slot, index, wait=not final) if self._freshness else (ZERO32, 0)
         round_ = read_round(self._home.newest_round)
         off = self.switch.states.during(slot * period, (slot + 1) * period)
+        state = max(state or self._state(ran=ran), off)
         statement = self.switch.statement_for(slot) if statement == ZERO32 else statement
         published = self._sequencer.publish(
             slot,
             leaves,
-            state=max(state or self._state(ran=ran), off),
+            state=state,
             flags=(beat.FLAG_LATE_BACKLOG if late else 0) | (beat.FLAG_CLOCK_STEP if stepped else 0),
             instance=instance.id if instance else bytes(16),
             config_root=self._config_root,
-            statement=statement,
+            statement=self._reopening.statement(slot, state, statement),
             note=fresh,
             drand=(round_.number, round_.digest),
         )

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import signal
@@ -35,6 +34,7 @@ from memcon.service.holder import Channel, Holder
 from memcon.service.watchdog import Watchdog
 from memcon.service.witnessing import leave_witnesses
 from memcon.store.durable import write_file
+from memcon.store.switch import system_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,11 +74,6 @@ def prepare_run(home: Home) -> None:
             f"{home.run} is not a directory of this user alone",
             cure="See who made it, then remove it, or set MEMCON_RUN to another place",
         )
-
-
-def who_asks() -> str:
-    """The system user behind this process, seen through sudo."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 @contextlib.contextmanager
@@ -223,7 +218,7 @@ class Supervisor:
 
     def stop(self, reason: str, *, by: str | None = None, how: str = "system user") -> bool:
         """Stop everything in order, the last beat in state off. True when all ended by themselves."""
-        said = {"by": by or who_asks(), "how": how, "reason": reason}
+        said = {"by": by or system_user(), "how": how, "reason": reason}
         prepare_run(self._home)
         write_file(stop_file(self._home), json.dumps(said).encode())
         clean = True

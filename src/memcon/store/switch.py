@@ -9,7 +9,9 @@ on. Capture follows `switch.json`; the sealing process puts statements into the 
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
@@ -95,6 +97,11 @@ class Switched:
             if left or self.whole
             else Switched(announced=self.announced)
         )
+
+
+def system_user() -> str:
+    """The system user behind this process, seen through sudo."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def ask(home: Home, asked: Asked) -> Path:
