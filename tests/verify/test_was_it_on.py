@@ -98,6 +98,26 @@ def test_names_and_reasons_cannot_write_the_report(tmp_path: Path) -> None:
     assert "\x1b" not in text
 
 
+def test_who_dated_beats_before_their_slots_is_named(tmp_path: Path) -> None:
+    watched = Watched(period=60).beats(1, 9)
+    for size in (5, 6):
+        watched.loose(watched.at(2), "w3", size=size)
+    line = (
+        "Dated before their slots by w3: 3 beats, the first of the slot from 2027-01-15T08:03:00Z; its word "
+        "is why they are early"
+    )
+    assert line in to_text(ask(watched, tmp_path, 1, 9, cache=tmp_path / "cache"), UTC)
+    watched.beats(10, 60)  # by now it is settled, and kept
+    for _ in range(2):
+        assert line in to_text(ask(watched, tmp_path, 1, 40, cache=tmp_path / "cache"), UTC)
+    assert "Dated before" not in to_text(ask(watched, tmp_path, 10, 40), UTC)
+    for name in ("w1", "w2"):
+        watched.loose(watched.at(60) - 120, name)
+    text = to_text(ask(watched, tmp_path, 55, 61), UTC)
+    assert "Dated before their slots by w1, w2: 2 beats" in text
+    assert "their words are" in text
+
+
 def test_off_without_a_statement_says_so(tmp_path: Path) -> None:
     watched = Watched()
     watched.beat(1, State.OFF)

@@ -161,12 +161,16 @@ class Evidence:
 
 
 class Judged(NamedTuple):
-    """A leaf's answer, and what it rests on: POSIX seconds, None where there is no such time."""
+    """A leaf's answer, and what it rests on: POSIX seconds, None where there is no such time.
+
+    `ahead`: the witnesses that date it before its slot.
+    """
 
     answer: Answer
     first_seen: int | None
     quorum: int | None
     note_age: int | None
+    ahead: tuple[str, ...] = ()
 
 
 def last_word(policy: Policy, seen: Iterable[Cosigned]) -> int | None:
@@ -223,9 +227,16 @@ class Judge:
                         earliest[name] = min(stamp, earliest.get(name, stamp))
             if rest != before and earliest:
                 first, quorum = min(earliest.values()), self._e.policy.quorum_time(earliest.items())
-            found.append(self._leaf(leaf, first, quorum))
+            judged = self._leaf(leaf, first, quorum)
+            if first is not None and judged.answer is Answer.EARLY:
+                judged = judged._replace(ahead=self._ahead(leaf, earliest))
+            found.append(judged)
         found.reverse()
         return found
+
+    def _ahead(self, leaf: Leaf, earliest: Mapping[str, int]) -> tuple[str, ...]:
+        start = self._e.terms.start(leaf.slot)
+        return tuple(sorted(name for name, stamp in earliest.items() if (stamp + 1) * 1000 <= start))
 
     def _leaf(self, leaf: Leaf, first: int | None, quorum: int | None) -> Judged:
         terms, age = self._e.terms, None

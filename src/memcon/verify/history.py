@@ -19,15 +19,24 @@ from memcon.tlog.merkle import Frontier
 from memcon.verify.attest import Cosigned, Evidence, Judge, Leaf, Terms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memcon.tlog.policy import Policy
+    from memcon.verify.attest import Judged
     from memcon.verify.cosigned import Places
 
+MAX_AHEAD = 1000
+"""Beats dated before their slots of which it is kept who did."""
 MARGIN = 600
 """Seconds: how much later than a deadline a cosignature may turn up without a new start."""
 
 
 class Stale(Exception):
     """Evidence has turned up that reaches back into the settled time."""
+
+
+def _ahead(leaves: Sequence[Leaf], judged: Sequence[Judged]) -> list[tuple[int, tuple[str, ...]]]:
+    return [(leaf.slot, one.ahead) for leaf, one in zip(leaves, judged, strict=True) if one.ahead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,8 @@ class History:
     `answers` has one byte a slot, from the one of genesis to that of the tail's first leaf, which is
     settled: what follows is judged from there. `starts`: (slot, index) of each leaf that does not
     follow the slot before. `covered`: ms, where an off statement is in force before the tail.
-    `settled_to`: ms, the deadline of the last settled slot. `places`: how far files were read.
+    `settled_to`: ms, the deadline of the last settled slot. `places`: how far files were read. `ahead`: the
+    settled slots whose beats witnesses date before them, and which, the first of them all.
     """
 
     origin: str
@@ -81,6 +91,7 @@ class History:
     said: list[Said] = field(default_factory=list)
     settled_to: int = 0
     places: Places = field(default_factory=dict)
+    ahead: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -100,6 +111,7 @@ class History:
             unserved=[*self.unserved],
             said=[*self.said],
             places=dict(self.places),
+            ahead=[*self.ahead],
         )
 
     def index_of(self, slot: int) -> int | None:
@@ -124,10 +136,12 @@ class History:
         judge = self.judge(policy)
         until = judge.silent_until() - -(-MARGIN * 1000 // self.terms.period_ms)
         keep = 0
-        for n, (leaf, judged) in enumerate(zip(self.tail, judge.leaves(), strict=True)):
+        leaves = judge.leaves()
+        for n, (leaf, judged) in enumerate(zip(self.tail, leaves, strict=True)):
             if leaf.slot >= until or (judged.quorum is None and leaf.kind is not Kind.GENESIS):
                 break
             keep = n
+        self.ahead = [*self.ahead, *_ahead(self.tail[:keep], leaves[:keep])][:MAX_AHEAD]
         answers = judge.slots(self.tail[keep].slot)
         settled = self.tail[keep].slot - self.tail[0].slot
         self.answers += answers[1 : settled + 1] if self.answers else answers[: settled + 1]
@@ -148,6 +162,10 @@ class History:
                 words[name] = max((stamp, one.size), words.get(name, (0, 0)))
         last = [Cosigned(size, ((name, stamp),)) for name, (stamp, size) in words.items() if size <= first]
         self.seen = [one for one in self.seen if one.size > first] + last
+
+    def dated_ahead(self, policy: Policy) -> list[tuple[int, tuple[str, ...]]]:
+        """The slots whose beats witnesses date before them, and which witnesses: of the first so many."""
+        return [*self.ahead, *_ahead(self.tail, self.judge(policy).leaves())]
 
     def answers_at(self, policy: Policy, now: int) -> bytearray:
         """The answer of each slot from genesis to the one of `now` (POSIX seconds).

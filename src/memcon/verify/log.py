@@ -28,7 +28,7 @@ from memcon.tlog.tiles import (
 from memcon.verify.beats import BeatCheck
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, check_stated, read_checkpoint
-from memcon.verify.rounds import MOST, read_rounds
+from memcon.verify.rounds import MOST, names_round, read_rounds
 from memcon.verify.seen import check_seen, read_seen
 from memcon.verify.sources import open_source
 from memcon.verify.stamped import Stamps
@@ -141,7 +141,7 @@ class LogCheck:
             self._tree.extend(leaves)
             for n, entry in enumerate(entries, first):
                 beat = None if entry is None else self._beats.take(n, entry)
-                if beat is not None and beat.drand_round:
+                if beat is not None and names_round(beat):
                     self.dated.append(beat)
                     self.rounds += 1
             # What is no beat is reported, and not kept: a log of other things must not fill the memory.

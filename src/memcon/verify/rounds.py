@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record import drand
+from memcon.record.hashing import ZERO32
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 LIBRARY = "drand_verify"
 MOST = 100
 """Rounds checked at one time, the newest first: each takes some 5 ms."""
+
+
+def names_round(beat: Beat) -> bool:
+    """Whether a beat names a round, and not half of one: that is a finding of its own."""
+    return beat.drand_round > 0 and beat.drand_hash != ZERO32
 
 
 def library() -> ModuleType | None:
@@ -51,7 +57,7 @@ def read_rounds(
     What does not hold is a finding, what was not checked is said. `rounds`: how many beats name one, where
     `beats` are not all of them.
     """
-    named = [beat for beat in beats if beat.drand_round]
+    named = [beat for beat in beats if names_round(beat)]
     what = count(len(named) if rounds is None else rounds, "drand round")
     if not named:
         return {}

@@ -257,6 +257,7 @@ def evidence(reply: Reply, where: tzinfo) -> list[str]:
         f"{length(h.terms.period_ms)}, each on a note no older than {h.terms.b} periods, "
         f"seen within {count(h.terms.g, 'period')}"
     )
+    lines += _ahead(reply, where)
     for said, read in reply.statements(Off, On):
         lines.append(
             f"Switched {read.KIND} from {show(h.terms.start(read.slot), where)} by {read.by} ({read.how}): "
@@ -270,6 +271,20 @@ def evidence(reply: Reply, where: tzinfo) -> list[str]:
             f"leaf {said.index}]"
         )
     return lines
+
+
+def _ahead(reply: Reply, where: tzinfo) -> Iterator[str]:
+    """Who dated beats before their slots: one witness is enough for *early*, and may be mistaken."""
+    by: dict[tuple[str, ...], list[int]] = {}
+    for slot, names in reply.history.dated_ahead(reply.policy):
+        if reply.first <= slot <= reply.last:
+            by.setdefault(names, []).append(slot)
+    for names, slots in by.items():
+        whose = "its word is" if len(names) == 1 else "their words are"
+        yield (
+            f"Dated before their slots by {', '.join(names)}: {count(len(slots), 'beat')}, the first of the "
+            f"slot from {show(reply.start(slots[0]), where)}; {whose} why they are early"
+        )
 
 
 def not_proved(reply: Reply) -> list[str]:
