@@ -1,8 +1,8 @@
 """add-checkpoint requests a second, durable, by a witness on one core, beside a bare append with fdatasync.
 
 The witness is the process that `memcon witness serve` is, bound to one core; the client speaks HTTP over
-loopback, prepares all requests before it begins, and checks no cosignature. Where `litewitness` and
-`ssh-agent` are installed it is measured in the same way.
+loopback, prepares all requests before it begins, and checks no cosignature. Where `litewitness`
+(Debian sid's torchwood) and `ssh-agent` are on PATH it is measured in the same way; where not, that is said.
 
     python bench/witness.py [--requests N] [--logs N] [--clients N] [--keys ed25519|both] [--folder DIR]
 """
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +30,12 @@ from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.merkle import consistency_proof, leaf_hash, root
 from memcon.tlog.note import ED25519, Note, Signature, VerifierKey
 from memcon.tlog.witness import AddCheckpoint
+
+tests = types.ModuleType("tests")  # some library installs a package of this name; the one beside is meant
+tests.__path__ = [str(Path(__file__).parent.parent / "tests")]
+sys.modules["tests"] = tests
+
+from tests.foreign.litewitness import Litewitness, missing  # noqa: E402  # found by what stands above
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
@@ -140,6 +147,20 @@ def run_memcon(folder: Path, logs: list[Log], args: argparse.Namespace) -> dict[
         process.wait(10)
 
 
+def run_litewitness(folder: Path, logs: list[Log], args: argparse.Namespace) -> dict[str, object]:
+    """The peer, on the same core, by the same client."""
+    if missing():
+        return {"skipped": f"not on PATH: {', '.join(missing())}"}
+    peer = Litewitness(folder / "lite", [(log.origin, str(log.vkey)) for log in logs], ["taskset", "-c", "0"])
+    try:
+        before = cpu_seconds(peer.pid)
+        figures = measure(peer.port, logs, args.requests, args.clients)
+        spent = (cpu_seconds(peer.pid) - before) * 1000 / args.requests
+        return {**figures, "cpu_ms_each": round(spent, 2), "resident_mib": resident(peer.pid)}
+    finally:
+        peer.close()
+
+
 def bare_append(folder: Path, count: int) -> dict[str, object]:
     """What the disk gives: 400 bytes and fdatasync, one after another."""
     times = []
@@ -165,6 +186,7 @@ def main() -> None:
         folder = Path(name)
         found = {
             "witness": run_memcon(folder, logs, args),
+            "litewitness": run_litewitness(folder, logs, args),
             "append_fdatasync": bare_append(folder, args.requests),
         }
     json.dump(found, sys.stdout, indent=1)

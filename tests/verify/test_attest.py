@@ -258,7 +258,7 @@ def test_terms_looser_than_the_checker_accepts_are_refused() -> None:
 def test_what_a_leaf_rests_on_is_told() -> None:
     story = Story().beat(1).beat(2)
     judged = Judge(story.evidence()).leaves()[2]
-    assert judged == (Answer.ATTESTED, at(3), at(3), at(2))
+    assert judged == (Answer.ATTESTED, at(3), at(3), at(2), ())
 
 
 # ---------------------------------------------------------------------- ranges

@@ -24,6 +24,7 @@ from memcon.console import (
     login_view,
     register_view,
     status_view,
+    structure_view,
     switch_view,
 )
 from memcon.console.guard import Guard, allowed_hosts
@@ -90,6 +91,7 @@ def create_app(deps: ConsoleDeps) -> Starlette:
         *switch_view.routes(pages),
         *login_view.routes(pages),
         *file_view.routes(pages),
+        *structure_view.routes(pages),
         *intake_view.routes(pages),
         Mount("/static", Static(directory=cast("PathLike[str]", static)), name="static"),
     ]

@@ -381,6 +381,8 @@ class ConsoleDeps:
     public_url: str = ""
     version: str = "0.1.0"
     verifier_file: Path | None = None
+    structure: Path | None = None
+    """Where the feeds of overseers lie; None where there are none."""
     switch: OffSwitch | None = None
     secure_cookies: bool = False
     dossiers: AccountsDesk | None = None

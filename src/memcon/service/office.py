@@ -211,6 +211,7 @@ def console_deps(
         hosts=(config.console_host, *_public_names(config)),
         version=__version__,
         verifier_file=find_verifier(),
+        structure=home.structure if config.overseers else None,
         switch=Switch(home, config, clock),
         dossiers=open_desk(home, clock, catalogue),
         bundle_dossier=lambda dossier: dossier_bundle(
