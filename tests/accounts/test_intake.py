@@ -141,9 +141,9 @@ def test_a_pdf() -> None:
 
 
 def test_an_archive_gives_each_page_with_its_address() -> None:
-    found = read_source(
-        warc_of(("https://a.example/1", PAGE), ("https://a.example/2", b"<p>Two words</p>")), ""
-    )
+    data = warc_of(("https://a.example/1", PAGE), ("https://a.example/2", b"<p>Two words</p>"))
+    whole, *found = read_source(data, "")
+    assert (whole.data, whole.text, whole.holds_others) == (data, None, True)
     assert [r.facts["address"] for r in found] == ["https://a.example/1", "https://a.example/2"]
     assert found[0].facts["seen"] == "2017-02-01T10:00:00Z"
     assert found[0].data == PAGE
@@ -239,4 +239,4 @@ def test_what_changed_between_two_versions(desk: AccountsDesk) -> None:
     id_ = desk.open("A", HEAD).id
     made = desk.add_source(id_, "A", warc_of(("https://a.example/1", PAGE)), {"side": "A", "name": "x.warc"})
     again = desk.add_source(id_, "A", PAGE + b"<p>More", {"address": "https://a.example/1"})
-    assert again[0].entry.body["version_of"] == made[0].entry.n
+    assert again[0].entry.body["version_of"] == made[1].entry.n

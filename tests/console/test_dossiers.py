@@ -7,10 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.accounts.test_intake import warc_of
 from tests.console.dossier_rig import desk, office, said, sealed, token, writer
 from tests.console.fakes import make_office
 
 from memcon.console import dossier_words as words
+from memcon.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,6 +205,34 @@ def test_exports_are_downloads(reader: TestClient) -> None:
         assert answer.status_code == 200
         assert "attachment" in answer.headers["content-disposition"]
     assert json.loads(reader.get(f"/d/{ID}/export/jsonld").text)["@graph"]
+
+
+def test_an_address_is_fetched_when_somebody_asks(desk: AccountsDesk, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def fetch(address: str) -> bytes:
+        asked.append(address)
+        if "inside" in address:
+            raise UsageError("it is an address of this machine")
+        return warc_of((address, b"<p>They spoke of Syria.</p>"))
+
+    (tmp_path / "other").mkdir()
+    client = make_office(tmp_path / "other", dossiers=desk, fetch_source=fetch).client("olaf")
+    assert client.get(f"/d/{ID}").status_code == 200
+    assert asked == []
+    added = post(client, f"/d/{ID}/source", fetch=" https://a.example/x ", side="A")
+    page = said(client.get(added.headers["location"]).text)
+    assert asked == ["https://a.example/x"]
+    assert "They spoke of Syria." in page
+    assert "https://a.example/x" in page
+    assert "of this machine" in said(post(client, f"/d/{ID}/source", fetch="https://inside.example").text)
+    assert post(client, f"/d/{ID}/source", fetch="https://a.example/y", pasted="Words").status_code == 303
+    assert len(asked) == 2
+
+
+def test_a_console_that_fetches_nothing_says_so(writer: TestClient) -> None:
+    assert 'name="fetch"' not in writer.get(f"/d/{ID}").text
+    assert "fetches nothing" in said(post(writer, f"/d/{ID}/source", fetch="https://a.example").text)
 
 
 def test_it_is_taken_away_as_a_bundle(desk: AccountsDesk, tmp_path: Path) -> None:

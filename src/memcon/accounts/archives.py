@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,13 @@ from memcon.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    ReadOne = Callable[[bytes, str], Reading]
+    ReadPage = Callable[[bytes, str, str], list[Reading]]
 
 MOST_ITEMS = 200
 MOST_RECORD = 16 << 20
 
 
-def read_warc(data: bytes, read_one: ReadOne) -> list[Reading]:
+def read_warc(data: bytes, read_page: ReadPage) -> list[Reading]:
     """Every response of an archive, with its address and the time it was seen. FormatError for none."""
     from warcio.archiveiterator import ArchiveIterator  # needed for archives alone
     from warcio.exceptions import ArchiveLoadFailed
@@ -35,9 +37,9 @@ def read_warc(data: bytes, read_one: ReadOne) -> list[Reading]:
                 continue
             body = record.content_stream().read(MOST_RECORD)
             headers = record.http_headers
-            kind = str((headers and headers.get_header("Content-Type")) or record.content_type or "")
+            said = str((headers and headers.get_header("Content-Type")) or record.content_type or "")
             if body:
-                found.append(_of_record(record, body, kind.partition(";")[0].strip().lower(), read_one))
+                found += _of_record(record, body, said.lower(), read_page)
     except (ArchiveLoadFailed, ValueError, EOFError, OSError, KeyError, AttributeError, TypeError) as error:
         if not found:
             raise _no_warc(f"{type(error).__name__}: {error}") from error
@@ -50,12 +52,15 @@ def _no_warc(problem: str) -> FormatError:
     return FormatError("web archive", problem[:200], cure="Take in a WARC file, or the page itself")
 
 
-def _of_record(record: Any, body: bytes, kind: str, read_one: ReadOne) -> Reading:  # noqa: ANN401  # warcio has no types
-    read = read_one(body, kind)
+def _of_record(record: Any, body: bytes, said: str, read_page: ReadPage) -> list[Reading]:  # noqa: ANN401  # warcio has no types
+    """A page with its address, or a feed with its items, which have addresses of their own."""
+    charset = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", said)
+    found = read_page(body, said.partition(";")[0].strip(), charset[1] if charset else "")
     address = shortened(record.rec_headers.get_header("WARC-Target-URI") or "", 2000)
     seen = as_date(str(record.rec_headers.get_header("WARC-Date") or ""))
-    facts = read.facts | {"address": address, "seen": seen}
-    return Reading(read.data, read.media_type, read.text, read.reader, read.remarks, facts)
+    facts = [read.facts | {"seen": seen} for read in found]
+    facts[0]["address"] = address
+    return [replace(read, facts=told) for read, told in zip(found, facts, strict=True)]
 
 
 def read_feed(data: bytes) -> list[Reading]:

@@ -83,18 +83,18 @@ class AccountsDesk:
         """
         found = self.read(dossier)
         made = []
-        for reading in read_source(data, str(facts.get("name") or ""), media_type):
-            made.append(self._keep(found, by, reading, facts))
+        readings = read_source(data, str(facts.get("name") or ""), media_type)
+        for reading in readings:
+            made.append(self._keep(found, by, reading, _told(reading, facts, alone=len(readings) == 1)))
             found = self.read(dossier)
         self._indexed(dossier)
         return made
 
-    def _keep(self, found: Dossier, by: str, reading: Reading, facts: Mapping[str, Any]) -> Kept:
-        told = reading.facts | {key: value for key, value in facts.items() if value not in ("", None)}
+    def _keep(self, found: Dossier, by: str, reading: Reading, told: Mapping[str, Any]) -> Kept:
         body = complete(
             "source",
-            told
-            | {
+            {
+                **told,
                 "sha256": "0" * 64,
                 "bytes": len(reading.data),
                 "media_type": reading.media_type,
@@ -129,6 +129,17 @@ class AccountsDesk:
             except MemconError as error:
                 problems.append(f"dossier {dossier}: {error}")
         return problems
+
+
+def _told(reading: Reading, facts: Mapping[str, Any], *, alone: bool) -> dict[str, Any]:
+    """What is entered of a reading: what its bytes say, and over that what a person said of them. Of many
+    pages each has its own address, and an archive or a feed is nobody's readout."""
+    given = {key: value for key, value in facts.items() if value not in ("", None)}
+    if reading.holds_others:
+        given = {key: given[key] for key in ("name", "publisher", "licence", "note", "seen") if key in given}
+    elif not alone and "address" in reading.facts:
+        given.pop("address", None)
+    return reading.facts | given
 
 
 def _id_date(start: str) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 
 from memcon.accounts import archives, pdf, web
 from memcon.accounts.readings import Reading, decode_text
-from memcon.errors import UsageError
+from memcon.errors import FormatError, UsageError
 
 MOST_BYTES = 64 << 20
-_HEADER = {"side": "publisher", "licence": "licence", "note": "note", "language": "language"}
+FEEDS = ("application/rss+xml", "application/atom+xml")
+_VAGUE = ("", "application/octet-stream", "text/xml", "application/xml", "text/plain")
+"""Kinds that a web server says of nearly anything."""
 
 
 def read_source(data: bytes, name: str, media_type: str = "") -> list[Reading]:
@@ -27,26 +29,45 @@ def read_source(data: bytes, name: str, media_type: str = "") -> list[Reading]:
         raise UsageError(f"the source has {len(data):,} bytes; at most {MOST_BYTES:,} are taken in")
     kind = (media_type or sniff(data, name)).partition(";")[0].strip().lower()
     if kind == "application/warc":
-        return archives.read_warc(data, _read_one)
-    if kind in ("application/rss+xml", "application/atom+xml"):
+        pages = archives.read_warc(data, _read_page)
+        remark = "A web archive: its pages are sources of their own"
+        return [Reading(data, kind, None, "", (remark,), holds_others=True), *pages]
+    return _read_all(data, kind)
+
+
+def _read_all(data: bytes, kind: str, charset: str = "") -> list[Reading]:
+    """What is no archive: a page, a text, or a feed and its items."""
+    if kind in FEEDS:
         return [_of_feed(data, kind), *archives.read_feed(data)]
-    return [_read_one(data, kind)]
+    return [_read_one(data, kind, charset)]
 
 
-def _read_one(data: bytes, kind: str) -> Reading:
+def _read_page(data: bytes, kind: str, charset: str) -> list[Reading]:
+    """An answer of a web server, whose word on what it sends is not taken where the bytes say otherwise."""
+    seen = sniff(data, "")
+    if seen in FEEDS and (kind in FEEDS or kind in _VAGUE):
+        try:
+            return _read_all(data, seen)
+        except FormatError as error:
+            return [Reading(data, seen, None, "", (str(error),))]
+    return [_read_one(data, seen if kind in _VAGUE else kind, charset)]
+
+
+def _read_one(data: bytes, kind: str, charset: str = "") -> Reading:
     if kind in ("text/html", "application/xhtml+xml"):
-        return web.read_html(data, kind)
+        return web.read_html(data, kind, charset)
     if kind == "application/pdf":
         return pdf.read_pdf(data)
     if kind.startswith(("text/", "application/json")) or kind == "":
-        text, remarks = decode_text(data)
+        text, remarks = decode_text(data, charset)
         facts, body = headed(text)
         return Reading(data, kind or "text/plain", body, "text/1", remarks, facts)
     return Reading(data, kind, None, "", (f"No text could be read from it: {kind}",))
 
 
 def _of_feed(data: bytes, kind: str) -> Reading:
-    return Reading(data, kind, None, "", ("A feed: its items are sources of their own",))
+    remark = "A feed: its items are sources of their own"
+    return Reading(data, kind, None, "", (remark,), holds_others=True)
 
 
 def sniff(data: bytes, name: str) -> str:

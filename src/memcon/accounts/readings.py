@@ -12,7 +12,8 @@ from typing import Any
 class Reading:
     """One source out of what was taken in. `text` None: none could be read; `remarks` say why.
 
-    `facts` are fields of a source entry that the bytes give of themselves.
+    `facts` are fields of a source entry that the bytes give of themselves. `holds_others`: an archive or a
+    feed, kept whole beside the sources that it gave.
     """
 
     data: bytes
@@ -21,10 +22,14 @@ class Reading:
     reader: str
     remarks: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    holds_others: bool = False
 
 
-def decode_text(data: bytes) -> tuple[str, tuple[str, ...]]:
-    """Bytes as text, line ends as LF; a remark where the encoding had to be guessed."""
+def decode_text(data: bytes, charset: str = "") -> tuple[str, tuple[str, ...]]:
+    """Bytes as text, line ends as LF; a remark where the encoding had to be guessed.
+
+    `charset` is somebody's word for it: it holds where the bytes are no UTF-8 and can be read by it.
+    """
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -35,8 +40,23 @@ def decode_text(data: bytes) -> tuple[str, tuple[str, ...]]:
     try:
         return _plain(data.decode("utf-8")), ()
     except UnicodeDecodeError:
+        stated = _codec(charset)
+        if stated:
+            try:
+                return _plain(data.decode(stated)), ()
+            except (UnicodeDecodeError, LookupError):
+                pass
         encoding, said = _guess(data)
     return _plain(data.decode(encoding, "replace")), (f"Not UTF-8; read as {said}",)
+
+
+def _codec(name: str) -> str:
+    """Python's name of a text encoding; empty for what is none."""
+    try:
+        found = codecs.lookup(name) if name else None
+    except (LookupError, ValueError):
+        return ""
+    return found.name if found is not None and found._is_text_encoding else ""
 
 
 def _guess(data: bytes) -> tuple[str, str]:

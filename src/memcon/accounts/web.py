@@ -47,9 +47,9 @@ _BLOCKS = frozenset(
 MOST_DEPTH = 200
 
 
-def read_html(data: bytes, kind: str) -> Reading:
-    """A page as a source."""
-    tree, remarks = _parsed(data)
+def read_html(data: bytes, kind: str, charset: str = "") -> Reading:
+    """A page as a source. `charset`: what the server said of its encoding, where the page says none."""
+    tree, remarks = _parsed(data, charset)
     if tree is None:
         return Reading(data, kind, None, "", (*remarks, "No text could be read from it: no HTML"))
     facts = page_facts(tree)
@@ -62,19 +62,19 @@ def read_html(data: bytes, kind: str) -> Reading:
     return Reading(data, kind, text, "lxml/1", (*remarks, "All visible text of the page was read"), facts)
 
 
-def _parsed(data: bytes) -> tuple[Any, tuple[str, ...]]:
+def _parsed(data: bytes, charset: str) -> tuple[Any, tuple[str, ...]]:
     """The tree by the page's own encoding, or as text that was decoded with a guess."""
     declared = b"charset" in data[:2048].lower()
     source: bytes | str = data
     remarks: tuple[str, ...] = ()
     if not declared:
-        source, remarks = decode_text(data)
+        source, remarks = decode_text(data, charset)
     parser = lxml_html.HTMLParser(no_network=True, remove_comments=True, huge_tree=False)
     try:
         return lxml_html.document_fromstring(source, parser=parser), remarks
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         if isinstance(source, bytes):
-            text, remarks = decode_text(data)
+            text, remarks = decode_text(data, charset)
             try:
                 return lxml_html.document_fromstring(text.encode("utf-8"), parser=parser), remarks
             except (etree.ParserError, etree.XMLSyntaxError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from memcon.catalogue.dossiers import DossierQuery
 from memcon.cli.calls import catalogue_of
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, out, page_options, reports_errors
 from memcon.cli.dossier_bundle import bundle
+from memcon.cli.dossier_fetch import fetch
+from memcon.cli.dossier_telling import by_option, tell_sources
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.service.dossiers import check_dossier, notes_of, open_desk
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from memcon.store.dossiers import Kept
     from memcon.store.paths import Home
 
-by_option = click.option(
-    "--by", default=getpass.getuser, show_default="the system user", help="Who writes this: kept with it"
-)
-
 
 @contextmanager
 def desk_of(home: Home) -> Iterator[AccountsDesk]:
@@ -49,7 +46,8 @@ def command() -> None:
     """Keep what each side said of a call, who says so, and what followed."""
 
 
-command.add_command(bundle)
+for _sub in (bundle, fetch):
+    command.add_command(_sub)
 
 
 def participant(text: str, nth: int) -> dict[str, str]:
@@ -128,17 +126,7 @@ def add(home: Home, dossier: str, file: Path, by: str, media_type: str, as_json:
     facts["name"] = "" if dash else file.name
     with desk_of(home) as desk:
         made = desk.add_source(dossier, by, data, facts, media_type=media_type)
-    if as_json:
-        emit([{"dossier": dossier, "entry": k.entry.n, "hash": k.hash, **k.entry.body} for k in made])
-        return
-    for kept in made:
-        body = kept.entry.body
-        out().print(
-            f"Source {kept.entry.n}: {body['bytes']:,} bytes, {body['media_type']}, SHA-256 {body['sha256']}",
-            markup=False,
-        )
-        for remark in body["remarks"]:
-            out().print(f"  {remark}", markup=False)
+    tell_sources(made, dossier, as_json=as_json)
 
 
 def value_of(text: str) -> object:

@@ -13,7 +13,8 @@ from memcon.aftermath.series import tick_of
 from memcon.aftermath.sets import Query
 from memcon.aftermath.taking import event_of, when_of
 from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_config, out, reports_errors
-from memcon.cli.dossier import by_option, desk_of
+from memcon.cli.dossier import desk_of
+from memcon.cli.dossier_telling import by_option
 from memcon.clock import SystemClock, utc
 from memcon.service.followed import FollowedDesk, open_sets
 

@@ -14,7 +14,8 @@ from memcon.aftermath.bodies import FIELDS
 from memcon.aftermath.series import tick_of
 from memcon.aftermath.timeline_svg import alone, drawn
 from memcon.cli.common import emit, home_option, json_option, out, reports_errors, write_text
-from memcon.cli.dossier import body_of, by_option, desk_of, tell_written
+from memcon.cli.dossier import body_of, desk_of, tell_written
+from memcon.cli.dossier_telling import by_option
 from memcon.cli.event_sets import find, import_, sets_, take
 from memcon.service.followed import FollowedDesk
 

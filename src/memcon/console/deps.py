@@ -387,6 +387,7 @@ class ConsoleDeps:
     secure_cookies: bool = False
     dossiers: AccountsDesk | None = None
     bundle_dossier: Callable[[str], bytes] | None = None
+    fetch_source: Callable[[str], bytes] | None = None
     event_sets: EventSets | None = None
     windows: Windows | None = None
     intakes: IntakeBook | None = None

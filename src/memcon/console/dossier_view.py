@@ -167,6 +167,7 @@ def _dossiers(pages: Pages) -> list[BaseRoute]:
                 packed=pages.deps.verifier_file is not None,
             ),
             writes=may_write(request),
+            fetches=pages.deps.fetch_source is not None,
             followed=followed,
             studies=studies_of(followed),
             choices={"stances": STANCES, "statuses": STATUSES, "completeness": COMPLETENESS},

@@ -95,6 +95,13 @@ def not_written(pages: Pages, request: Request, error: MemconError) -> Response:
     )
 
 
+def _fetched(pages: Pages, address: str) -> bytes:
+    """A web archive of what stands at an address."""
+    if pages.deps.fetch_source is None:
+        raise UsageError("this console fetches nothing", cure="Save the page and take it in as a file")
+    return pages.deps.fetch_source(address)
+
+
 def routes(pages: Pages) -> list[BaseRoute]:
     """Where forms of dossiers go."""
 
@@ -138,11 +145,16 @@ def routes(pages: Pages) -> list[BaseRoute]:
         data = pasted.replace("\r\n", "\n").encode("utf-8")
         if isinstance(upload, UploadFile) and upload.filename:
             data, facts["name"] = await upload.read(MOST_BYTES + 1), upload.filename[-200:]
+        address = str(form.get("fetch", "")).strip()
         try:
+            if address and not data:
+                data = await run_in_threadpool(_fetched, pages, address)
+                facts.pop("address", None)
             made = await run_in_threadpool(desk_of(pages).add_source, dossier.id, by, data, facts)
         except (FormatError, UsageError) as error:
             return not_written(pages, request, error)
-        return RedirectResponse(f"/d/{dossier.id}/source/{made[0].entry.n}", 303)
+        # of an archive or a feed the first page is what was meant, not what holds it
+        return RedirectResponse(f"/d/{dossier.id}/source/{made[min(1, len(made) - 1)].entry.n}", 303)
 
     at = "/d/{date}/{n:int}"
     return [

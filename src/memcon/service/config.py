@@ -79,6 +79,7 @@ class Config:
     witness_policy: Path | None = None
     console_url: str | None = None
     console_names: tuple[str, ...] = ()
+    console_fetch: bool = True
     metrics_listen: tuple[str, int] | None = None
     overseers: tuple[Path, ...] = ()
     structure_slots: int = 360
@@ -190,6 +191,12 @@ def _path(value: object) -> Path:
     return Path(_text(value))
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong
+    return value
+
+
 def _paths(value: object) -> tuple[Path, ...]:
     if not isinstance(value, list):
         raise _Wrong
@@ -287,6 +294,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("console", "url", '"https://NAME", as people reach the console, through a proxy or not',
             None, _url),
     Setting("console", "names", "an array of further host names that the console answers to", [], _names),
+    Setting("console", "fetch",
+            "true or false: whether a dossier's page may fetch an address that a person gives", True, _flag),
 )  # fmt: skip
 ARRAYS = ("line",)
 
@@ -390,6 +399,7 @@ def parse(text: str, home: Path) -> Config:
         None if policy is None else home / policy,
         console_url=got["console"]["url"],
         console_names=got["console"]["names"],
+        console_fetch=got["console"]["fetch"],
         metrics_listen=got["metrics"]["listen"],
         overseers=tuple(home / path for path in got["structure"]["overseers"]),
         structure_slots=got["structure"]["slots"],

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from memcon import __version__
+from memcon.accounts.fetching import Fetcher
 from memcon.catalogue.catalogue import Catalogue
 from memcon.catalogue.feed import follow
 from memcon.clock import NS
@@ -217,6 +218,7 @@ def console_deps(
         bundle_dossier=lambda dossier: dossier_bundle(
             open_desk(home, clock, catalogue), home, config.origin, dossier
         ),
+        fetch_source=Fetcher(clock).fetch if config.console_fetch else None,
         event_sets=open_sets(home),
         intakes=intakes,
         windows=CallWindows(home, clock, config.stamp_roots),
