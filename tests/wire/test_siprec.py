@@ -163,3 +163,13 @@ def test_refused_documents(data: bytes, problem: str) -> None:
 def test_facts_are_bounded() -> None:
     inner = "<x xmlns='v'>" + "<y>1</y>" * 5000 + "</x>"
     assert len(parse(document(inner)).facts) == 1000
+
+
+def test_a_prefix_that_nobody_declared_costs_nothing_but_its_attribute() -> None:
+    """The library lets such a name pass where a later namespace is no address, and then refuses to take it
+    apart: once an INVITE with it went without an answer."""
+    text = '<odd group_:id="g1"/><group a:group_id="x" group_id="g"/><session session_id="s1"/><x xmlns="#"/>'
+    found = parse(document(text))
+    assert [session.id for session in found.sessions] == ["s1"]
+    assert found.groups == (Group("g"),)
+    assert Fact("", "odd/@group_:id", "g1") in found.facts

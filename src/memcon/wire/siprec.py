@@ -47,7 +47,7 @@ def parse(data: bytes) -> Recording:
     root = _root(data, oddities)
     if _local(root) not in ("recording", "recording_metadata"):
         raise FormatError("recording metadata", f"the root element is {_local(root)[:40]!r}", where="root")
-    namespace = etree.QName(root).namespace or ""
+    namespace = _split(root.tag)[0]
     if namespace != NAMESPACE:
         oddities.append(f"namespace {namespace[:80]!r} instead of {NAMESPACE}")
     reader = _Reader(namespace, oddities)
@@ -98,8 +98,15 @@ def _elements(parent: etree._Element) -> Iterator[etree._Element]:
     return parent.iterchildren(tag=etree.Element)
 
 
+def _split(name: object) -> tuple[str, str]:
+    """(namespace, local name) of a tag or attribute. By its text: what was read in recovery may have a name
+    that the library itself refuses to take apart, like `group_:id` without such a namespace."""
+    space, _, local = str(name).rpartition("}")
+    return space.removeprefix("{"), local
+
+
 def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname
+    return _split(element.tag)[1]
 
 
 def _text(element: etree._Element) -> str:
@@ -108,7 +115,7 @@ def _text(element: etree._Element) -> str:
 
 def _attribute(element: etree._Element, *names: str) -> str:
     """The first of these attributes, by local name: `participant_id` in the RFC, `id` with Oracle."""
-    values = {etree.QName(str(key)).localname: str(value).strip() for key, value in element.attrib.items()}
+    values = {_split(key)[1]: str(value).strip() for key, value in element.attrib.items()}
     return next((values[name] for name in names if values.get(name)), "")
 
 
@@ -135,7 +142,7 @@ class _Reader:
 
     def take(self, element: etree._Element) -> None:
         name = _local(element).lower()
-        own = (etree.QName(element).namespace or "") in (self._namespace, *KNOWN_NAMESPACES)
+        own = _split(element.tag)[0] in (self._namespace, *KNOWN_NAMESPACES)
         read = getattr(self, f"_read_{name}", None) if own else None
         if read is None:
             self._foreign(element, "", _local(element))
@@ -143,7 +150,7 @@ class _Reader:
         read(element)
         owner = _attribute(element, "id", f"{name}_id", "participant_id", "session_id")
         for child in _elements(element):
-            child_own = (etree.QName(child).namespace or "") in (self._namespace, *KNOWN_NAMESPACES)
+            child_own = _split(child.tag)[0] in (self._namespace, *KNOWN_NAMESPACES)
             if not child_own or _local(child).lower() == "extensiondata":
                 self._foreign(child, owner, f"{_local(element)}/{_local(child)}")
 
@@ -153,7 +160,7 @@ class _Reader:
         while stack and len(self._facts) < MAX_FACTS:
             node, at = stack.pop()
             for key, value in node.attrib.items():
-                self._facts.append(Fact(owner, f"{at}/@{etree.QName(str(key)).localname}", str(value)))
+                self._facts.append(Fact(owner, f"{at}/@{_split(key)[1]}", str(value)))
             if _text(node):
                 self._facts.append(Fact(owner, at, _text(node)))
             stack += [(child, f"{at}/{_local(child)}") for child in reversed(list(_elements(node)))]
