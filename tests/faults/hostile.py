@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from memcon.store.journal_reader import JournalReader
@@ -29,9 +31,9 @@ MALFORMED = (
 )
 
 
-def _invite(n: int, port: int) -> bytes:
-    """A call that never comes to anything: its offer has no media line that could be received."""
-    body = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+def _invite(n: int, port: int, media: bytes = b"") -> bytes:
+    """A call that never comes to anything: without `media` its offer has no line that could be received."""
+    body = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n" + media
     lines = [
         b"INVITE sip:flood@127.0.0.1 SIP/2.0",
         b"Via: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKflood%d" % (port, n),
@@ -64,6 +66,36 @@ def sip_storm(address: tuple[str, int], stop: threading.Event) -> int:
                     continue
                 count += 1
     return count
+
+
+MEDIA = b"c=IN IP4 127.0.0.1\r\nm=audio 40000 RTP/AVP 8\r\na=sendonly\r\n"
+
+
+def invite_storm(address: tuple[str, int], stop: threading.Event) -> dict[int, int]:
+    """Good INVITEs, some 300 a second from eight addresses of loopback, and never an ACK; returns how often
+    each final status came for the first time."""
+    found: dict[str, int] = {}
+    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]
+    for n, sock in enumerate(socks):
+        sock.bind((f"127.0.1.{n + 1}", 0))
+        sock.setblocking(False)
+    count = 0
+    while not stop.wait(0.025):
+        for sock in socks:
+            count += 1
+            with contextlib.suppress(BlockingIOError):
+                sock.sendto(_invite(count, sock.getsockname()[1], MEDIA), address)
+        for sock in socks:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    answer = sock.recv(65_535)
+                    status = int(answer.split()[1])
+                    if status >= 200 and answer.startswith(b"SIP/2.0"):
+                        call = answer.split(b"Call-ID: ")[1].split(b"\r")[0].decode()
+                        found.setdefault(call, status)
+    for sock in socks:
+        sock.close()
+    return dict(Counter(found.values()))
 
 
 def tcp_storm(address: tuple[str, int], stop: threading.Event) -> int:

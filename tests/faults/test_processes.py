@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.faults.hostile import media_ports, rtp_storm, sip_storm, tcp_storm
+from tests.faults.hostile import invite_storm, media_ports, rtp_storm, sip_storm, tcp_storm
 from tests.faults.rig import long_form, rig
 from tests.running import wait
 
@@ -68,6 +68,33 @@ def test_storms_beside_a_call_harm_no_packet_of_it(tmp_path: Path, monkeypatch: 
             record: Any = recorder.archive().record(number)
             sources = [e["facts"] for e in record["events"] if e["facts"]["type"] == "source"]
             assert len([f for f in sources if f["stream"] == 0]) <= MAX_SOURCES
+
+
+@long_form
+def test_a_flood_of_calls_that_nobody_acknowledges_harms_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are recorded up to a bound; whoever acknowledges is served beside them, and loses nothing."""
+    with rig(tmp_path, monkeypatch) as recorder:
+        recorder.serve()
+        host, _, port = recorder.target.removeprefix("udp://").rpartition(":")
+        recorder.call(8, count=3)
+        time.sleep(1)
+        stop, found = threading.Event(), list[dict[int, int]]()
+        storm = threading.Thread(target=lambda: found.append(invite_storm((host, int(port)), stop)))
+        storm.start()
+        wait(lambda: recorder.said("call refused"))
+        recorder.call(2, count=3)  # answered in the middle of it
+        recorder.calls_over()
+        stop.set()
+        storm.join()
+        assert found[0][200] == 50  # a quarter of the ports
+        assert found[0][503] > 0
+        assert set(found[0]) == {200, 503}
+        wait(lambda: recorder.status("capture")["calls"] == 0)  # 64*T1 later they are over
+        recorder.kept(found[0][200] + 6)
+        received, dropped, declared = recorder.check()
+        assert (received, dropped, declared) == (3 * 2 * 50 * (8 + 2), 0, 0)
 
 
 @long_form

@@ -139,7 +139,7 @@ class Recorder:
         self.server = RecordingServer(
             self,
             lambda: secrets.token_hex(8),
-            config=ServerConfig(host=host, media_address=settings.media_address),
+            config=ServerConfig(host=host, media_address=settings.media_address, pairs=pool.pairs),
             receipt=self._receipt,
             new_key=secrets.token_bytes,
         )

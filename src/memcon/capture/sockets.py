@@ -93,6 +93,7 @@ class PortPool:
         self._quarantine_ns = quarantine_ns
         self._receive_buffer = receive_buffer
         self._free = deque(_even_ports(ports))
+        self.pairs = len(self._free)
         self._resting: deque[tuple[int, int]] = deque()  # (monotonic ns when free again, port)
         self._taken: dict[int, PortPair] = {}
         self._handover = handover

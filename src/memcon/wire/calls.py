@@ -32,6 +32,7 @@ from memcon.wire.events import (
 )
 from memcon.wire.outgoing import bracketed, contact_of, in_dialog
 from memcon.wire.transaction import T1, T2, TIMEOUT
+from memcon.wire.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,12 +66,16 @@ class MediaPorts(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """`media_address` stands in c= lines, `host` in Contact; None takes the address the request came to."""
+    """`media_address` stands in c= lines, `host` in Contact; None takes the address the request came to.
+
+    `pairs` of media ports there are in all, 0 where that is not known.
+    """
 
     user: str = "memcon"
     agent: str = "memcon"
     host: str | None = None
     media_address: str | None = None
+    pairs: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class Calls:
         self._config = config
         self._receipt = receipt
         self.dialogs: dict[DialogId, Dialog] = {}
+        self._unanswered = Unanswered(config.pairs)
 
     # --- what every answer says ---
 
@@ -164,7 +170,10 @@ class Calls:
     # --- the beginning ---
 
     def start(self, tx: ServerTransaction, content: Content) -> None:
-        """Take a new call: ports, answer, receipt; 503 when no port is left."""
+        """Take a new call: ports, answer, receipt; 503 when no port is left, or nobody acknowledges calls."""
+        if why := self._unanswered.refusal(tx.transport):
+            self.refuse(tx, 503, why, [("Retry-After", str(TIMEOUT // 1_000_000_000))])
+            return
         held = self._new_dialog(tx.request, tx.transport, content, self._new_id())
         if content.description is not None:
             taken = held.accept_offer(content.description, content.raw, self._allocator(held))
@@ -176,6 +185,7 @@ class Calls:
             return
         self._describe(held, content)
         self.dialogs[held.id] = held
+        self._unanswered.begin(held.id, tx.transport)
         tx.dialog = held.id
         # The owner learns of the call before the answer goes out, so that its receipt can be in it.
         receipt = list(self._receipt(held.call)) if self._receipt else []
@@ -202,6 +212,7 @@ class Calls:
             held.sdp_session, held.sdp_version = int(words[1]), int(words[2])
         self._describe(held, content)
         self.dialogs[held.id] = held
+        self._unanswered.begin(held.id, transport)
         tx = self._layer.open(invite, transport)
         tx.dialog = held.id
         self._layer.answered_before(tx, response.raw)
@@ -300,6 +311,7 @@ class Calls:
         self._layer.out.append(MessageReceived(held.id, message.raw, transport, retransmission=again))
         if waiting is None:
             return
+        self._unanswered.acknowledged(held.id)
         self._layer.out.append(CallAcked(held.id))
         if waiting.offer and held.open:
             self._late_answer(held, message)
@@ -372,6 +384,7 @@ class Calls:
                 bye = self._send_bye(held, cause)
             elif action is Action.REPORT_END:
                 self._keep_time(held, None)
+                self._unanswered.over(held.id)
                 self._layer.out.append(CallEnded(held.id, cause, by, bye, held.call))
             else:
                 for cseq in list(held.unacked):
