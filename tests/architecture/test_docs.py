@@ -60,7 +60,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
         elif s.default is None:
             assert default == "none"
         else:
-            assert default.strip("`").replace('"', "") == str(s.default).replace("'", "")
+            written = str(s.default).lower() if isinstance(s.default, bool) else str(s.default)
+            assert default.strip("`").replace('"', "") == written.replace("'", "")
 
 
 def test_every_finding_code_is_documented_as_it_is() -> None:

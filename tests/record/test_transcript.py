@@ -30,7 +30,7 @@ from memcon.record.transcript import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OF = Subject("call", "12", "ab" * 32, 60_000, "cd" * 16)
+OF = Subject("call", "12", "ab" * 32, 60_000, "cd" * 32)
 SAID = Utterance(
     1000, 2000, (Word("Good", 1000, 1200, 900), Word("morning.", 1300, 2000, 400, ("uncertain",)))
 )

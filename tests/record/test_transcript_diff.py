@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from memcon.record.transcript import Lane, Subject, Transcript, Utterance, Word
 from memcon.record.transcript_diff import Change, changed_words, differences
 
-OF = Subject("call", "1", "ab" * 32, 60_000, "cd" * 16)
+OF = Subject("call", "1", "ab" * 32, 60_000, "cd" * 32)
 
 
 def said(start: int, text: str, **change: str) -> Utterance:

@@ -13,7 +13,7 @@ from memcon.store.paths import Home
 if TYPE_CHECKING:
     from pathlib import Path
 
-OF = Subject("call", "1", "ab" * 32, 1000, "cd" * 16)
+OF = Subject("call", "1", "ab" * 32, 1000, "cd" * 32)
 DRAFT = Transcript(OF, "memcon", (Lane("A"),), Machine("fake", "1", "tiny", "", ""))
 
 

@@ -18,7 +18,7 @@ from memcon.store.transcripts import Listed, TranscriptStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-OF = Subject("call", "12", "ab" * 32, 60_000, "cd" * 16)
+OF = Subject("call", "12", "ab" * 32, 60_000, "cd" * 32)
 MACHINE = Machine("fake", "1", "tiny", "r1", "")
 
 

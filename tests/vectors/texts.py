@@ -90,7 +90,7 @@ def transcripts() -> dict[str, Any]:
         "engine": "an engine", "engine_version": "1.2", "model": "a model", "model_version": "r1",
         "model_digest": sample("model").hex(), "made": "whole", "settings": {"beam": 1, "hot_words": ["Öl"]},
     }  # fmt: skip
-    of = {"kind": "call", "id": "7", "handle": sample("handle")[:16].hex(),
+    of = {"kind": "call", "id": "7", "handle": sample("handle").hex(),
           "digest": sample("call root").hex(), "duration": 9000}  # fmt: skip
     said = {"start": 1200, "end": 2600, "speaker": "", "language": "", "translations": [],
             "words": [["Good", 1200, 1450, 970, []],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,10 +19,12 @@ from memcon.cli.common import (
     reports_errors,
 )
 from memcon.cli.taken import describe_taken, find, intakes_of, taken_json
-from memcon.clock import NS, utc
+from memcon.clock import NS, SystemClock, utc
 from memcon.console.window_words import sealed_between
 from memcon.errors import UsageError
 from memcon.record.call import CAUSES, WHO
+from memcon.record.transcript import text_of
+from memcon.service.transcripts import open_transcripts
 from memcon.service.windows import windows_of
 from memcon.verify.attest import WORDS
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memcon.catalogue.catalogue import CallDetail
+    from memcon.record.transcript import Transcript
     from memcon.store.paths import Home
     from memcon.verify.window import Window
 
@@ -84,14 +88,30 @@ def command(home: Home, call: str, as_json: bool) -> None:
         found = catalogue.call(number)
     if found is None:
         raise UsageError(f"there is no call {number}", cure="memcon calls lists them")
+    written = open_transcripts(home, SystemClock()).current(f"call-{number}")
     roots = load_config(home).stamp_roots
     sealed = windows_of(home, found.beats[0].index, found.beats[-1].index, roots) if found.beats else []
     if as_json:
-        emit(detail_json(found) | {"windows": [window_json(one) for one in sealed]})
+        facts = None if written is None else json.loads(written.transcript.encode()) | {"hash": written.hash}
+        more = {"windows": [window_json(one) for one in sealed], "transcript": facts}
+        emit(detail_json(found) | more)
         return
     dated = [f"  {line}" for line in sealed_between(sealed)] if found.beats else []
-    for line in [*describe(found), *dated]:
+    text = [] if written is None else transcript_lines(written.transcript)
+    for line in [*describe(found), *dated, *text]:
         out().print(line, markup=False)
+
+
+def transcript_lines(of: Transcript) -> list[str]:
+    """What is said in the call, in order, each utterance with when it began."""
+    by = of.by if of.machine is None else f"{of.machine.engine} {of.machine.model}"
+    said = [(u.start, lane, u) for lane in of.lanes for u in lane.utterances]
+    lines = [f"  transcript, version {of.version} by {by}, {of.at}:"]
+    for start, lane, one in sorted(said, key=lambda row: row[0]):
+        who = one.speaker or lane.speaker or "unknown speaker"
+        text = text_of(one.words, one.language or lane.language)
+        lines.append(f"  {clock_text(start * 1_000_000)}  {who}: {text}")
+    return lines
 
 
 def window_json(one: Window) -> dict[str, Any]:

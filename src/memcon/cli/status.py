@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from memcon.cli.common import EXIT_FOUND, emit, home_option, json_option, load_c
 from memcon.clock import NS, SystemClock, utc
 from memcon.console.health import alarms, read_words
 from memcon.service.supervisor import roles_of
+from memcon.store import durable
 from memcon.store.tiles import LogStore
 
 if TYPE_CHECKING:
@@ -27,7 +29,25 @@ def read_status(home: Home, now: int) -> dict[str, Any]:
         "recording": all(said["running"] for said in processes.values()) and bool(config.sip_listen),
         "log_size": LogStore(home.log).checkpoint().size,
         "processes": processes,
+        "speech": read_speech(home),
     }
+
+
+def read_speech(home: Home) -> dict[str, Any]:
+    """What the listening process last said; nothing where there is none."""
+    data = durable.read_if_there(home.status("speech"))
+    return {} if data is None else dict(json.loads(data))
+
+
+def speech_lines(said: dict[str, Any]) -> list[str]:
+    """How many calls are being transcribed, how far behind, what waits, what went wrong."""
+    if not said:
+        return []
+    behind = max(said["live"].values(), default=0) / 1000
+    lag = f", {behind:.1f} s behind" if said["live"] else ""
+    troubles = [*said["troubles"], *filter(None, [said.get("trouble")])]
+    head = f"transcribing {len(said['live'])} calls that go on{lag}; {said['waiting']} that have ended wait"
+    return [head, *(f"  {text}" for text in troubles)]
 
 
 def witness_lines(said: dict[str, Any]) -> list[str]:
@@ -67,6 +87,8 @@ def command(home: Home, as_json: bool) -> None:
         capture = status["processes"]["capture"]
         if capture["running"]:
             console.print(f"  {capture['calls']:,} calls, {capture['streams']:,} sockets")
+        for line in speech_lines(status["speech"]):
+            console.print(f"  {line}", markup=False)
         for line in witness_lines(status["processes"].get("witness", {})):
             console.print(f"  {line}", markup=False)
     if not status["recording"]:

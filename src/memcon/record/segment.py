@@ -291,6 +291,22 @@ def read_sealed(data: bytes | memoryview, magic: bytes, call: int | None = None)
         expected += 1
 
 
+def read_whole(data: bytes | memoryview, expected: int) -> tuple[list[Sealed], int]:
+    """The items that stand whole at the beginning of `data`, a part of `media.mcs` or `events.mce` from item
+    `expected` on, and how many bytes they take: for a file that is still written. Raises FormatError."""
+    found, at, view = [], 0, memoryview(data)
+    while len(view) - at >= _SEALED.size:
+        n, length, root = _SEALED.unpack(view[at : at + _SEALED.size])
+        if n != expected or length < GCM_TAG:
+            raise FormatError("media.mcs", f"item {n} of {length} bytes where {expected} was due", where=at)
+        end = at + _SEALED.size + length
+        if end > len(view):
+            break
+        found.append(Sealed(n, root, view[at + _SEALED.size : end]))
+        at, expected = end, expected + 1
+    return found, at
+
+
 def encode_record_file(commitment: bytes, ciphertext: bytes | memoryview) -> bytes:
     """`record.mcr` of an ended call (FORMATS §13)."""
     return _RECORD.pack(RECORD_MAGIC, commitment) + ciphertext

@@ -15,7 +15,7 @@ from memcon.errors import FormatError
 from memcon.record.call import decode as decode_leaf
 from memcon.record.segment import KIND_RTP
 from memcon.release.decode import make_decoder, resample
-from memcon.release.timeline import NS, PacketStore, place, read_headers
+from memcon.release.timeline import NS, PacketStore, lost_spans, place, read_headers
 from memcon.wire.codec import Codec, codec_for
 
 if TYPE_CHECKING:
@@ -35,13 +35,17 @@ DEFAULT_RATE = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One participant's sound. `samples` is int16 mono; `heard[i]` says that audio stands in cell i."""
+    """One participant's sound. `samples` is int16 mono; `heard[i]` says that audio stands in cell i.
+
+    `lost`: (from, to) in ns where packets of its streams never came, by their numbers.
+    """
 
     name: str
     participant: str | None
     streams: tuple[int, ...]
     samples: Samples
     heard: NDArray[np.bool_]
+    lost: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +155,32 @@ def render(call: OpenCall) -> Audio:
     known = {stream for speaker in who for stream in speaker.streams}
     who += tuple(Speaker(f"stream {s}", None, (s,)) for s in sorted(set(stores) - known))
     notes: list[str] = []
-    layers = {
-        stream: _stream_layers(stream, store, codecs_of(record, stream), duration, notes)
-        for stream, store in sorted(stores.items())
-    }
-    rate = max((layer.rate for some in layers.values() for layer in some), default=DEFAULT_RATE)
-    channels = tuple(
-        _channel(speaker, [la for s in speaker.streams for la in layers.get(s, [])], rate, duration)
-        for speaker in who
+    channels, rate = mixed(
+        who, {s: (store, codecs_of(record, s)) for s, store in stores.items()}, duration, notes
     )
     return Audio(rate, duration, channels, tuple(notes))
 
 
+def mixed(
+    who: Iterable[Speaker],
+    streams: Mapping[int, tuple[PacketStore, Mapping[int, Codec]]],
+    duration: int,
+    notes: list[str],
+) -> tuple[tuple[Channel, ...], int]:
+    """The channels of these speakers from the packets and codecs of their streams, and their rate in Hz."""
+    decoded = {s: _stream_layers(s, *streams[s], duration, notes) for s in sorted(streams)}
+    rate = max((layer.rate for layers, _ in decoded.values() for layer in layers), default=DEFAULT_RATE)
+    channels = []
+    for speaker in who:
+        mine = [decoded[s] for s in speaker.streams if s in decoded]
+        lost = sorted(span for _, spans in mine for span in spans)
+        channels.append(_channel(speaker, [la for layers, _ in mine for la in layers], rate, duration, lost))
+    return tuple(channels), rate
+
+
 def _stream_layers(
     stream: int, store: PacketStore, codecs: Mapping[int, Codec], duration: int, notes: list[str]
-) -> list[_Layer]:
+) -> tuple[list[_Layer], list[tuple[int, int]]]:
     headers, strangers = read_headers(store)
     formats = {int(pt): codecs.get(int(pt)) or codec_for(int(pt)) for pt in np.unique(headers.payload_type)}
     sounding = {pt: c.clock_rate for pt, c in formats.items() if c.kind in ("audio", "noise")}
@@ -186,7 +201,8 @@ def _stream_layers(
         **{f"packets of {name} not decoded": count for name, count in missed.items()},
     }
     notes += [f"stream {stream}: {count} {what}" for what, count in counts.items() if count]
-    return layers
+    lost = [span for run in placed.runs for span in lost_spans(run, headers) if span[0] < duration]
+    return layers, [(max(0, a), min(b, duration)) for a, b in lost if b > 0]
 
 
 def _run_layers(
@@ -241,7 +257,13 @@ def _layer(rate: int, pieces: Sequence[tuple[int, Samples]], length: int) -> _La
     return _Layer(start, rate, joined, tuple((at, at + len(samples)) for at, samples in cut))
 
 
-def _channel(speaker: Speaker, layers: Iterable[_Layer], rate: int, duration: int) -> Channel:
+def _channel(
+    speaker: Speaker,
+    layers: Iterable[_Layer],
+    rate: int,
+    duration: int,
+    lost: Iterable[tuple[int, int]],
+) -> Channel:
     """Layers mixed by saturating addition."""
     length = _sample(duration, rate)
     mixed = np.zeros(length, dtype=np.int16)
@@ -254,4 +276,4 @@ def _channel(speaker: Speaker, layers: Iterable[_Layer], rate: int, duration: in
         for low, high in layer.spans:
             first = low * NS // layer.rate // CELL_NS
             heard[first : -(-high * NS // layer.rate // CELL_NS)] = True
-    return Channel(speaker.name, speaker.participant, speaker.streams, mixed, heard)
+    return Channel(speaker.name, speaker.participant, speaker.streams, mixed, heard, tuple(lost))

@@ -115,19 +115,7 @@ class OpenCall:
     def segments(self) -> Iterator[OpenSegment]:
         """Every second of the call, in order."""
         for sealed in read_sealed(self.read("media.mcs"), MEDIA_MAGIC, self.number):
-            yield self._segment(sealed)
-
-    def _segment(self, sealed: Sealed) -> OpenSegment:
-        n, where = sealed.number, f"second {sealed.number}"
-        key = hashing.segment_key(self.key, n, sealed.root)
-        content = read_content(_decrypt(key, sealed.ciphertext, "media.mcs", where))
-        entries = [
-            (s, p, k, block_commitment(hashing.block_salt(self.key, n, s, p, k), data))
-            for s, p, k, data in content
-        ]
-        if plaintext_root(n, entries) != sealed.root:
-            raise FormatError("media.mcs", "the blocks are not those committed to", where=where)
-        return OpenSegment(sealed, tuple(RawBlock(n, s, p, k, data) for s, p, k, data in content))
+            yield open_segment(self.key, sealed)
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the call, decoded, by second, stream and position."""
@@ -169,6 +157,20 @@ class FirstLeaf:
     handle: bytes
     first_key_hash: bytes
     start_wall: int
+
+
+def open_segment(call_key: bytes, sealed: Sealed) -> OpenSegment:
+    """One second opened with the call's key, its commitments made again; raises FormatError."""
+    n, where = sealed.number, f"second {sealed.number}"
+    key = hashing.segment_key(call_key, n, sealed.root)
+    content = read_content(_decrypt(key, sealed.ciphertext, "media.mcs", where))
+    entries = [
+        (s, p, k, block_commitment(hashing.block_salt(call_key, n, s, p, k), data))
+        for s, p, k, data in content
+    ]
+    if plaintext_root(n, entries) != sealed.root:
+        raise FormatError("media.mcs", "the blocks are not those committed to", where=where)
+    return OpenSegment(sealed, tuple(RawBlock(n, s, p, k, data) for s, p, k, data in content))
 
 
 def open_record(data: bytes, call_key: bytes) -> dict[str, canonical.Json]:

@@ -10,6 +10,7 @@ no longer fits the arrivals (a sender that stops counting during a hold).
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,6 +47,21 @@ class PacketStore:
         self.data += packet
         self.arrivals.append(since)
         self.lengths.append(len(packet))
+
+    def since(self, first: int) -> PacketStore:
+        """The packets that arrived from `first` on (ns), apart from few that came out of order."""
+        at = bisect_left(self.arrivals, first)
+        rest = PacketStore()
+        rest.data = self.data[sum(self.lengths[:at]) :]
+        rest.arrivals, rest.lengths = self.arrivals[at:], self.lengths[at:]
+        return rest
+
+    def moved(self, by: int) -> PacketStore:
+        """The same packets, `by` ns later."""
+        other = PacketStore()
+        other.data, other.lengths = self.data, self.lengths
+        other.arrivals = array("q", [since + by for since in self.arrivals])
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +208,23 @@ def _run_end(transit: Ints, start: int, anchor: int) -> tuple[int, list[int]]:
         else:
             strays.append(at)
     return len(transit), strays
+
+
+def lost_spans(run: Run, headers: Headers) -> Iterator[tuple[int, int]]:
+    """(from, to) in ns since the call's start where packets of a run never came.
+
+    By sequence numbers: where a sender is silent on purpose (RFC 3389) or sends events (RFC 4733) under the
+    same numbers, nothing was lost.
+    """
+    numbers = headers.sequence[run.packets]
+    steps = np.diff(numbers) & 0xFFFF
+    starts = run.anchor + run.ticks * NS // run.clock_rate
+    for at in np.flatnonzero((steps > 1) & (steps < MISORDER)).tolist():
+        low, high = sorted((int(run.packets[at]), int(run.packets[at + 1])))
+        near = slice(max(0, low - WINDOW), high + WINDOW)
+        ahead = (headers.sequence[near] - numbers[at]) & 0xFFFF
+        others = (ahead > 0) & (ahead < steps[at]) & (headers.ssrc[near] == run.ssrc)
+        missing = int(steps[at]) - 1 - len(np.unique(ahead[others]))
+        if missing > 0:
+            start, end = int(starts[at]), int(starts[at + 1])
+            yield start + (end - start) // int(steps[at]), end

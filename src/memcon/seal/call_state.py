@@ -36,6 +36,9 @@ MEDIA, EVENTS, LEAVES, RECORD = "media.mcs", "events.mce", "leaves.mcl", "record
 WRAPS, CUSTODIANS = "wraps.json", "custodians.json"
 _NONCE = bytes(12)
 _WRITE_AT = 128 << 10
+FEW = 64
+"""While no more calls than this close a second at once, it is written as it closes, for who listens to a
+call that goes on (transcription); with more it waits for its slot, or until it is much."""
 """So many sealed bytes of a call are written at once: seven seconds of two G.711 streams."""
 
 CAUSE_STOPPED = 3
@@ -504,3 +507,5 @@ def close_segments(due: Sequence[tuple[Call, int]], waiting: Waiting) -> None:
     contents = waiting.close([opened.closing(count) for opened, count in due])
     for (opened, _), own in zip(due, contents, strict=True):
         opened.add_segments(own)
+        if len(due) <= FEW:
+            opened.flush()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -60,6 +60,25 @@ class IntakeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """How calls are transcribed. `languages`: (pattern, language) for lines, names and addresses."""
+
+    live: bool = True
+    model: str = "tiny.en"
+    digest: str | None = None
+    beam: int = 1
+    threads: int = 1
+    languages: tuple[tuple[str, str], ...] = ()
+    translate: bool = False
+    hot_words: tuple[str, ...] = ()
+
+
+def with_model(speech: Speech, model: str | None) -> Speech:
+    """The same with another model; a digest that was set is that of the configured one."""
+    return speech if model is None or model == speech.model else replace(speech, model=model, digest=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What memcon.toml says, defaults filled in. `period` in seconds."""
 
@@ -87,6 +106,7 @@ class Config:
     stamp_authorities: tuple[str, ...] = ()
     stamp_roots: Path | None = None
     drand_source: str | None = None
+    speech: Speech = Speech()
 
     @property
     def console_address(self) -> str:
@@ -156,12 +176,6 @@ def _ports(value: object) -> tuple[int, int]:
     return first, last
 
 
-def _period(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 60:
-        raise _Wrong
-    return value
-
-
 def _console(value: object) -> tuple[str, int]:
     return _host_port(_text(value))
 
@@ -225,10 +239,33 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     return read
 
 
-def _slots(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8640:
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
         raise _Wrong
     return value
+
+
+def _digest(value: object) -> str:
+    text = _text(value).lower()
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise _Wrong
+    return text
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Wrong
+    return tuple(_text(item).strip() for item in value)
+
+
+def _languages(value: object) -> tuple[tuple[str, str], ...]:
+    found = []
+    for text in _texts(value):
+        pattern, equals, language = text.rpartition("=")
+        if not equals or not pattern.strip() or not re.fullmatch("[a-z]{2,3}", language.strip()):
+            raise _Wrong
+        found.append((pattern.strip(), language.strip()))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +293,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("media", "address", "the IP address that media is sent to", "127.0.0.1", _address),
     Setting("media", "ports", '"FIRST-LAST", at least 4 ports from 1024 to 65535', "20000-29999", _ports),
     Setting("beat", "period",
-            "a whole number of seconds from 1 to 60, fixed for the life of the log", 10, _period),
+            "a whole number of seconds from 1 to 60, fixed for the life of the log", 10, _whole(1, 60)),
     Setting("line", "name", "a name, different for each line", None, _text, True),
     Setting("line", "match", "a SIP URI pattern, * for any text", "*", _text),
     Setting("journal", "fallback", "a directory used while the journal cannot be written", None, _path),
@@ -276,7 +313,7 @@ SETTINGS: tuple[Setting, ...] = (
             "unless absolute", None, _text),
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
-    Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _slots),
+    Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _whole(1, 8640)),
     Setting("intake", "watch",
             "a folder whose files are taken in, from the home directory unless absolute", None, _path),
     Setting("intake", "fetch",
@@ -288,6 +325,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("intake", "memory",
             "the MiB of memory that reading a file may take, from 512 to 1048576", 2048,
             _whole(512, 1 << 20)),
+    Setting("speech", "live", "true or false: transcribe calls while they go on, and after", True, _flag),
+    Setting("speech", "model", "a name that faster-whisper knows, or a model's directory", "tiny.en", _text),
+    Setting("speech", "digest", "the SHA-256 of the model's model.bin in hex: no other is loaded",
+            None, _digest),
+    Setting("speech", "beam", "how many readings are weighed, from 1 to 10", 1, _whole(1, 10)),
+    Setting("speech", "threads", "how many cores one decode may use, from 1 to 64", 1, _whole(1, 64)),
+    Setting("speech", "languages",
+            'an array of "PATTERN = LANGUAGE" for lines, names and addresses, * for any text; the first that '
+            "fits, else it is found by the model", [], _languages),
+    Setting("speech", "translate", "true or false: a translation into English beside the words",
+            False, _flag),
+    Setting("speech", "hot_words", "an array of names that are likely to be said", [], _texts),
     Setting("metrics", "listen",
             '"ADDRESS:PORT", where /metrics and /healthz are served without a login', None, _console),
     Setting("console", "listen", '"ADDRESS:PORT"', "127.0.0.1:8080", _console),
@@ -407,6 +456,7 @@ def parse(text: str, home: Path) -> Config:
         stamp_authorities=got["timestamps"]["authorities"],
         stamp_roots=None if roots is None else home / roots,
         drand_source=_drand_source(got["drand"]["source"], home),
+        speech=Speech(**got["speech"]),
     )
 
 

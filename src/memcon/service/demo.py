@@ -24,6 +24,7 @@ from memcon.record.bundle import read_zip
 from memcon.record.opened import read_media
 from memcon.seal.keys import load_keys
 from memcon.service.archive import Archive
+from memcon.service.demo_words import Words
 from memcon.service.office import find_verifier
 from memcon.service.supervisor import Supervisor
 from memcon.store.durable import read_if_there
@@ -43,6 +44,7 @@ HOLD = (12.0, 3.0)  # seconds into the call, seconds long
 DAMAGED_SECOND = 7
 READY_SECONDS = 60
 KEPT_SECONDS = 30
+WRITTEN_SECONDS = 120
 
 
 def free_port(kind: socket.SocketKind, wanted: int = 0) -> int:
@@ -72,6 +74,7 @@ class Beats:
 
     home: Home
     say: Say
+    words: Words
     offset: int = 0
     published: list[float] = field(default_factory=list)
     kept: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +86,7 @@ class Beats:
         self.offset += end
         for line in data[:end].splitlines():
             self._tell(json.loads(line))
+        self.words.look()
 
     def _tell(self, said: dict[str, Any]) -> None:
         if said["t"] == "beat":
@@ -97,6 +101,8 @@ class Beats:
         elif said["t"] == "event" and said["facts"]["type"] in ("pause", "unpause", "hold", "resume"):
             word = "on hold" if said["facts"]["type"] in ("pause", "hold") else "goes on"
             self.say(f"       stream {said['facts'].get('label', '?')} {word}: sealed as an event")
+        elif said["t"] == "call":
+            self.words.began = said["wall"] // 1_000_000
         elif said["t"] == "done":
             self.kept.set()
 
@@ -196,19 +202,22 @@ def run_demo(
         supervisor = Supervisor(home, clock, say=say, log=log)
         supervisor.start()
         stop = threading.Event()
-        beats = Beats(home, say)
+        beats = Beats(home, say, Words(home, clock, say))
         follower = threading.Thread(target=beats.run, args=(stop,), daemon=True)
         try:
             wait_for(supervisor.ready, READY_SECONDS, "the recorder was not up", clock)
             say("The recorder is up. Each line is a beat: one leaf in its public log, one signed checkpoint.")
             follower.start()
+            beats.words.expect()
             say("Placing a call: SIP and RTP over loopback, two voices, 3 s on hold in the middle.")
             place(config, home, say)
             wait_for(beats.kept.is_set, KEPT_SECONDS, "the call was not sealed", clock)
             archive = Archive(home, config, clock)
             wait_for(lambda: bool(archive.offers(1)), KEPT_SECONDS, "the call was not in the vault", clock)
+            wait_for(beats.words.kept, WRITTEN_SECONDS, "the call was not transcribed", clock)
             stop.set()
             follower.join()
+            beats.words.conclude()
             check(home, archive, say)
             if company is not None:
                 company.show(supervisor)

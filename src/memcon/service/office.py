@@ -32,10 +32,11 @@ from memcon.service.dossier_bundle import dossier_bundle
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
 from memcon.service.intakes import Intakes
+from memcon.service.listening_child import ListeningChild
 from memcon.service.metrics import Metrics, serve_metrics
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
-from memcon.service.transcripts import open_book
+from memcon.service.transcripts import hand_in_again, open_book, open_transcripts
 from memcon.service.windows import CallWindows
 from memcon.store.durable import machine_errors, read_bytes, write_file
 from memcon.store.paths import Home
@@ -134,11 +135,15 @@ class Office:
             self._troubles.pop("vault", None)
 
     def catch_up(self) -> None:
-        """Dossiers that were written while no office ran."""
+        """Dossiers and transcripts that were written while no office ran."""
         desk = open_desk(self._home, self._clock, self.catalogue)
         problems = catch_up(desk, self._home)
         if problems:
             self._troubles["dossiers"] = "; ".join(problems[:10])
+        try:
+            hand_in_again(open_transcripts(self._home, self._clock), self.catalogue, self._home)
+        except MemconError as error:
+            self._troubles["transcripts"] = str(error)
 
     def catch_up_intakes(self, intakes: Intakes) -> None:
         """Calls that were taken in while no office ran."""
@@ -232,6 +237,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick
     feeds = Feeds(home, config)
     intakes = Intakes(home, config, clock, office.catalogue)
+    listening = ListeningChild(home, config, clock)
     stop = threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
@@ -250,6 +256,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
         threading.Thread(target=office.loop, args=(feeds.advance, FEED_SECONDS, stop, "feeds"), daemon=True),
+        threading.Thread(target=office.loop, args=(listening.watch, 0.5, stop, "speech"), daemon=True),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
         threading.Thread(target=office.loop, args=(alive, 1.0, stop, "life"), daemon=True),
     ]
@@ -268,6 +275,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         stop.set()
         for thread in threads:
             thread.join()
+        listening.end()
         office.index()
         office.keep(stopping=True)
         office.index()

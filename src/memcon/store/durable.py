@@ -138,6 +138,17 @@ def read_if_there(path: Path) -> bytes | None:
             return None
 
 
+def read_from(path: Path, offset: int) -> bytes:
+    """A file's bytes from `offset` on; none where there is no such file (yet)."""
+    with machine_errors(path, "reading"):
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+
 def append(path: Path, *pieces: bytes | memoryview, mode: int = 0o600) -> None:
     """Add bytes to a file without syncing: for what another durable file can give again."""
     with machine_errors(path, "appending to"):

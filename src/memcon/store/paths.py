@@ -205,6 +205,11 @@ class Home:
         return self.run / "newest-round.json"
 
     @property
+    def live_transcripts(self) -> Path:
+        """What is being said in calls that go on, `<number>.json`: for looking at, no record."""
+        return self.run / "live"
+
+    @property
     def unlocked(self) -> Path:
         """Stands while the sealing process has not seen yet that keys have come."""
         return self.run / "unlocked"

@@ -1,0 +1,220 @@
+"""The listening process: writes what is said in calls that go on, and afterwards all of it once more.
+
+    python -m memcon.service.listening --home DIR
+
+A child of the office, at low priority, with no part in recording: killed, stalled or hungry it costs text,
+never audio. It reads sealed seconds as sealing writes them. Calls that go on come before calls that have
+ended; of what was said, what was said first. When there is more than it can decode it falls behind, says how
+far, and drops nothing: sound waits in its files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memcon.catalogue.catalogue import Catalogue, Filter
+from memcon.clock import SystemClock, utc
+from memcon.errors import MemconError, UsageError
+from memcon.service import config as configuration
+from memcon.service.archive import Archive
+from memcon.service.live_call import LiveCall
+from memcon.service.transcribing import WRITER, Transcriber, name_of
+from memcon.service.transcripts import open_transcripts
+from memcon.service.worker import alone
+from memcon.store import durable
+from memcon.store.paths import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memcon.clock import Clock
+    from memcon.store.transcripts import TranscriptStore
+    from memcon.transcribe.lane import Wishes
+
+LOOK_SECONDS = 0.1
+NICE = 10
+LATELY = 100
+"""Calls looked through, at the start, for those that nobody transcribed."""
+PATIENCE = 600
+"""Looks for a call's way into the vault, one a second, before it is left to `memcon transcribe`."""
+
+
+class Listener:
+    """All calls of a home that go on or have just ended. `look` again and again."""
+
+    def __init__(
+        self, home: Home, clock: Clock, catalogue: Catalogue, transcriber: Transcriber, store: TranscriptStore
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._catalogue = catalogue
+        self._transcriber = transcriber
+        self._store = store
+        self._live: dict[int, LiveCall] = {}
+        self._ended: dict[int, int] = {}  # by number: looks left
+        self._texts: dict[int, LiveCall] = {}  # ended, text so far still shown
+        self._troubles: dict[int, str] = {}
+        self._next_look = 0
+
+    def begin(self) -> None:
+        """Remember the newest calls that have ended and were never transcribed."""
+        for row in self._catalogue.register(Filter(), size=LATELY).rows:
+            if row.state in ("recorded", "partly") and not self._store.versions(f"call-{row.number}"):
+                self._ended[row.number] = PATIENCE
+
+    def look(self) -> bool:
+        """One round over the calls that go on: take in what came, decode one thing. Whether there was one."""
+        self._meet()
+        due = None
+        for call in list(self._live.values()):
+            call.advance(self._catalogue.call(call.number))
+            found = call.due()
+            if found is not None and (due is None or found[1].until < due[2].until):
+                due = (call, *found)
+            elif found is None and call.over:
+                self._over(call)
+        if due is None:
+            return False
+        call, lane, what = due
+        engine, wishes = self._transcriber.engine, self._wishes(call)
+        if lane.hear(what, engine, wishes):
+            call.show(call.transcript(engine, wishes, WRITER, utc(self._clock.wall_ns())))
+        return True
+
+    def after(self) -> bool:
+        """Transcribe one ended call as a whole, looking at the live ones between two decodes."""
+        now = self._clock.monotonic_ns()
+        if not self._ended or now < self._next_look:
+            return False
+        number = min(self._ended)
+        try:
+            self._transcriber.transcribe(number, say=lambda *_: self._live_first())
+        except UsageError as error:  # not in the vault yet, or nobody's key is here
+            self._next_look = now + 1_000_000_000
+            self._ended[number] -= 1
+            if not self._home.local_custodian.exists():
+                self._keep_live(number)
+            elif not self._ended[number]:
+                self._troubles[number] = str(error)
+            else:
+                return False
+        except MemconError as error:
+            self._troubles[number] = str(error)
+        self._forget(number)
+        return True
+
+    def status(self) -> dict[str, object]:
+        """What is said of it: how many calls it hears, how far behind, what waits, what went wrong."""
+        return {
+            "pid": os.getpid(),
+            "wall": self._clock.wall_ns(),
+            "live": {str(n): call.behind for n, call in self._live.items()},
+            "waiting": len(self._ended),
+            "troubles": [f"call {n}: {text}" for n, text in list(self._troubles.items())[-10:]],
+        }
+
+    def _live_first(self) -> None:
+        while self._live and self.look():
+            pass
+
+    def _meet(self) -> None:
+        """Calls that have begun."""
+        if not self._home.work_open.is_dir():
+            return
+        for path in self._home.work_open.iterdir():
+            if not path.name.isdecimal() or int(path.name) in self._live:
+                continue
+            number = int(path.name)
+            key = durable.read_if_there(self._home.call_key(number))
+            if key is not None:
+                self._live[number] = LiveCall(self._home, number, key, self._transcriber.language)
+
+    def _over(self, call: LiveCall) -> None:
+        del self._live[call.number]
+        self._texts[call.number] = call
+        self._ended[call.number] = PATIENCE
+
+    def _wishes(self, call: LiveCall) -> Wishes:
+        parties = call.detail.parties if call.detail else ()
+        return self._transcriber.wishes(name_of(party) for party in parties)
+
+    def _keep_live(self, number: int) -> None:
+        """Nobody here can open the call any more: what was written while it went on is its transcript."""
+        call, detail = self._texts.get(number), self._catalogue.call(number)
+        if call is None or detail is None or not detail.call_root or self._store.versions(f"call-{number}"):
+            return
+        text = call.transcript(self._transcriber.engine, self._wishes(call), WRITER, "")
+        duration = max(text.of.duration, -(-(detail.row.duration or 0) // 1_000_000))
+        self._store.append(replace(text, of=replace(text.of, digest=detail.call_root, duration=duration)))
+
+    def _forget(self, number: int) -> None:
+        self._ended.pop(number, None)
+        call = self._texts.pop(number, None)
+        if call is not None:
+            call.forget()
+
+
+def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
+    """Listen until `stop`, which waits so many seconds, says so. What a round raises is told; it goes on."""
+    config = configuration.load(home.config)
+    home = Home(home.root, config.vault_path)
+    store = open_transcripts(home, clock)
+    transcriber = Transcriber(Archive(home, config, clock), store, config.speech)
+    catalogue = Catalogue(home.catalogue)
+    listener = Listener(home, clock, catalogue, transcriber, store)
+    trouble = ""
+    began = False
+    next_word = 0
+    while not stop(0.0):
+        busy = False
+        try:
+            if not began:
+                transcriber.engine  # noqa: B018  # loaded now, so that the first words need not wait for it
+                listener.begin()
+                began = True
+            busy = listener.look() or listener.after()
+            trouble = ""
+        except MemconError as error:
+            trouble = str(error)
+            stop(5.0)
+        if clock.monotonic_ns() >= next_word:
+            next_word = clock.monotonic_ns() + 1_000_000_000
+            said = listener.status() | ({"trouble": trouble} if trouble else {})
+            durable.write_file(home.status("speech"), json.dumps(said).encode(), durable=False)
+        if not busy:
+            stop(LOOK_SECONDS)
+    catalogue.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or until the parent is gone; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="memcon.service.listening")
+    parser.add_argument("--home", type=Path, required=True)
+    home = Home(parser.parse_args(argv).home)
+    os.nice(NICE)
+    parent, told = os.getppid(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+
+    def stop(seconds: float) -> bool:
+        return told.wait(seconds) or os.getppid() != parent
+
+    try:
+        with alone(home, "speech"):
+            run(home, SystemClock(), stop)
+    except MemconError as error:
+        sys.stderr.write(f"memcon speech: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

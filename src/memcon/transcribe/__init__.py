@@ -1,0 +1,1 @@
+"""Transcription: where somebody speaks, what is said there, by which engine, live and afterwards."""

@@ -1,0 +1,138 @@
+"""One participant's channel as a lane of a transcript: found, decoded stretch by stretch, and placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from memcon.record.transcript import Lane, Stretch
+from memcon.transcribe import endpoint
+from memcon.transcribe.frames import RATE, analyse
+from memcon.transcribe.names import hear_names, sureness
+from memcon.transcribe.placing import utterances
+from memcon.transcribe.sound import at_rate, concealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memcon.record.transcript import Utterance
+    from memcon.transcribe.engine import Engine, Heard
+    from memcon.transcribe.frames import Samples
+
+PAD_MS = 300
+"""Sound given before and after a stretch; where a neighbour is nearer, half the way to it."""
+NOBODY = 600
+"""An engine that doubts more than this (thousandths) that anybody spoke, and is not sure of its words, heard
+noise."""
+UNSURE = 450
+LEAST_LOST_MS = 20
+LEAST_NOISE_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is transcribed: int16 mono at `rate` Hz from the call's start, and what is known of it.
+
+    `lost` and `holds`: spans in ms. `language` None: to be found.
+    """
+
+    name: str
+    samples: NDArray[np.int16]
+    rate: int
+    participant: str | None = None
+    speaker: str = ""
+    streams: tuple[int, ...] = ()
+    lost: tuple[tuple[int, int], ...] = ()
+    holds: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
+
+
+@dataclass(slots=True)
+class Wishes:
+    """How lanes are heard: likely names, and whether a translation into English stands beside."""
+
+    hot_words: Sequence[str] = ()
+    translate: bool = False
+    pause: int = endpoint.LONG_PAUSE_MS
+
+
+@dataclass(slots=True)
+class _Found:
+    utterances: list[Utterance] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    languages: dict[str, int] = field(default_factory=dict)
+    how: str = "unknown"
+
+
+def transcribe_lane(
+    channel: Channel, engine: Engine, wishes: Wishes, say: Callable[[int, int], None] = lambda *_: None
+) -> Lane:
+    """Decode a whole channel. `say` hears how much of it (ms) is done, of how much."""
+    sound = at_rate(concealed(channel.samples, channel.rate, channel.lost), channel.rate)
+    length = len(sound) * 1000 // RATE
+    found = _Found()
+    found.stretches += [Stretch(a, b, "lost") for a, b in channel.lost if b - a >= LEAST_LOST_MS]
+    found.stretches += [Stretch(a, b, "hold") for a, b in channel.holds if a < b]
+    # The last frame may reach beyond the last sample.
+    pieces = [replace(piece, end=min(piece.end, length)) for piece in endpoint.pieces(analyse(sound))]
+    stretches = endpoint.joined(pieces, wishes.pause)
+    for n, stretch in enumerate(stretches):
+        if stretch.pieces[0].tone:
+            found.stretches.append(Stretch(stretch.start, stretch.end, "tone"))
+        else:
+            low, high = padded(stretches, n, length)
+            hear_stretch(
+                sound[low * RATE // 1000 : high * RATE // 1000], low, stretch, engine, channel, wishes, found
+            )
+        say(stretch.end, length)
+    found.stretches.sort(key=lambda s: (s.start, s.end))
+    language = max(found.languages, key=lambda tag: found.languages[tag], default=channel.language or "und")
+    return Lane(
+        channel.name,
+        channel.participant,
+        channel.speaker,
+        channel.streams,
+        language,
+        found.how,
+        tuple(replace(u, language="" if u.language == language else u.language) for u in found.utterances),
+        tuple(found.stretches),
+    )
+
+
+def padded(stretches: Sequence[endpoint.Stretch], n: int, length: int) -> tuple[int, int]:
+    """(start, end) in ms of the sound that stretch n is given with: its padding reaches into no other."""
+    here = stretches[n]
+    before = (stretches[n - 1].end + here.start) // 2 if n else 0
+    after = (here.end + stretches[n + 1].start) // 2 if n + 1 < len(stretches) else length
+    return max(here.start - PAD_MS, before), min(here.end + PAD_MS, after, length)
+
+
+def hear_stretch(
+    sound: Samples,
+    at: int,
+    stretch: endpoint.Stretch,
+    engine: Engine,
+    channel: Channel,
+    wishes: Wishes,
+    found: _Found,
+) -> None:
+    """Decode one stretch, whose sound begins at `at` ms, into `found`."""
+    heard = hear_names(engine, sound, channel.language, wishes.hot_words, translate=wishes.translate)
+    if invented(heard):
+        if stretch.end - stretch.start >= LEAST_NOISE_MS:
+            found.stretches.append(Stretch(stretch.start, stretch.end, "noise"))
+        return
+    found.how = heard.found
+    found.languages[heard.language] = found.languages.get(heard.language, 0) + len(heard.words)
+    said = utterances(heard, at, stretch, engine.machine("whole", ()).model)
+    found.utterances += [replace(one, language=heard.language) for one in said]
+
+
+def invented(heard: Heard) -> bool:
+    """Whether the engine, by its own doubts, wrote words for sound that nobody spoke."""
+    if not heard.words:
+        return True
+    return heard.doubt > NOBODY and sureness(heard) < UNSURE

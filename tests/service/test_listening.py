@@ -1,0 +1,166 @@
+"""Calls heard while they go on, from their sealed seconds, by a stand-in engine."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.running import copy
+from tests.transcribe.sounds import FakeEngine
+
+from memcon.catalogue.catalogue import Catalogue
+from memcon.clock import ManualClock, SystemClock
+from memcon.errors import FormatError
+from memcon.record.segment import MEDIA_MAGIC, read_sealed
+from memcon.record.transcript import decode
+from memcon.release.following import HEAD, Following
+from memcon.service import live_call
+from memcon.service.archive import Archive
+from memcon.service.listening import Listener
+from memcon.service.live_call import LiveCall, record_of
+from memcon.service.transcribing import Transcriber
+from memcon.service.transcripts import open_transcripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class World:
+    """A home in which call 1 goes on again: of its kept media so much stands in `work/open` as is told."""
+
+    def __init__(self, root: Path, engine: FakeEngine) -> None:
+        self.home, config = copy(root)
+        archive = Archive(self.home, config, SystemClock())
+        self.key = archive.open(1).key
+        self.media = archive.files(1)["media.mcs"].read_bytes()
+        sizes = [len(s.encode()) for s in read_sealed(self.media, MEDIA_MAGIC)]
+        self.ends = [HEAD + sum(sizes[: n + 1]) for n in range(len(sizes))]
+        self.clock = ManualClock()
+        self.catalogue = Catalogue(self.home.catalogue)
+        self.store = open_transcripts(self.home, SystemClock())
+        self.listener = Listener(
+            self.home, self.clock, self.catalogue,
+            Transcriber(archive, self.store, config.speech, engine=engine), self.store,
+        )  # fmt: skip
+        self.folder = self.home.work_open / "1"
+        self.folder.mkdir(parents=True)
+        self.home.run.mkdir(parents=True, exist_ok=True)
+        self.home.call_key(1).write_bytes(self.key)
+
+    def write(self, seconds: int, more: int = 0) -> None:
+        """So many whole seconds stand in the file, and some bytes of the next."""
+        (self.folder / "media.mcs").write_bytes(self.media[: self.ends[seconds - 1] + more])
+
+    def look(self) -> None:
+        while self.listener.look():
+            pass
+
+    @property
+    def shown(self) -> Path:
+        return self.home.live_transcripts / "1.json"
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def world(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    made = World(tmp_path / "home", engine)
+    yield made
+    made.catalogue.close()
+
+
+def test_a_call_is_heard_while_it_goes_on_and_once_more_when_it_is_over(
+    world: World, engine: FakeEngine
+) -> None:
+    assert not world.listener.look()  # begun, and nothing sealed yet
+    for seconds in range(1, len(world.ends) + 1):
+        world.write(seconds, more=20 if seconds < len(world.ends) else 0)
+        world.look()
+    heard = len(engine.asked)
+    assert heard
+    shutil.rmtree(world.folder)
+    world.look()
+    assert world.shown.exists()
+    live = decode(world.shown.read_bytes())
+    assert live.machine is not None
+    assert live.machine.made == "live"
+    assert [lane.speaker for lane in live.lanes] == ["Ingrid Solheim", "Tomas Keller"]
+    assert live.count()
+    assert world.store.versions("call-1") == []
+    assert world.listener.status()["waiting"] == 1
+    assert world.listener.after()
+    kept = world.store.newest("call-1")
+    assert kept is not None
+    assert kept.transcript.machine is not None
+    assert kept.transcript.machine.made == "whole"
+    assert not world.shown.exists()
+    assert not world.listener.after()
+    assert world.listener.status()["troubles"] == []
+
+
+def test_without_anybodys_key_what_was_written_live_is_the_transcript(world: World) -> None:
+    world.write(len(world.ends))
+    world.look()
+    shutil.rmtree(world.folder)
+    world.look()
+    world.home.local_custodian.unlink()
+    assert world.listener.after()
+    kept = world.store.newest("call-1")
+    assert kept is not None
+    assert kept.transcript.machine is not None
+    assert kept.transcript.machine.made == "live"
+    detail = world.catalogue.call(1)
+    assert detail is not None
+    assert kept.transcript.of.digest == detail.call_root
+
+
+def test_calls_that_ended_unheard_are_found_at_the_start_and_waited_for(world: World) -> None:
+    shutil.rmtree(world.folder)
+    world.listener.begin()
+    assert world.listener.status()["waiting"] == 1
+    vault = world.home.vault.rename(world.home.root / "away")
+    assert not world.listener.after()  # not in the vault yet
+    assert not world.listener.after()  # and not asked again at once
+    vault.rename(world.home.vault)
+    world.clock.advance(2_000_000_000)
+    assert world.listener.after()
+    assert [one.version for one in world.store.versions("call-1")] == [1]
+    world.listener.begin()
+    assert world.listener.status()["waiting"] == 0
+
+
+def test_who_falls_behind_leaves_sound_in_its_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_call, "BEHIND_MS", 500)
+    call = LiveCall(world.home, 1, world.key, lambda *_: "en")
+    detail = world.catalogue.call(1)
+    call.advance(None)
+    assert call.due() is None
+    world.write(2)
+    call.advance(detail)
+    behind = call.behind
+    assert behind > 500
+    world.write(len(world.ends))
+    call.advance(None)
+    assert call.behind == behind  # what has come since waits
+    assert call.due() is not None
+
+
+def test_what_does_not_open_is_said(world: World) -> None:
+    world.write(len(world.ends))
+    with pytest.raises(FormatError, match="does not open"):
+        Following(world.folder / "media.mcs", b"x" * 32).read()
+    broken = bytearray(world.media)
+    broken[HEAD] ^= 1
+    (world.folder / "media.mcs").write_bytes(broken)
+    with pytest.raises(FormatError, match="was due"):
+        Following(world.folder / "media.mcs", world.key).read()
+
+
+def test_nothing_is_known_of_a_call_without_a_catalogue() -> None:
+    assert record_of(None) == {"streams": [], "parties": []}
