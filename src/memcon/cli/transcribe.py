@@ -85,7 +85,7 @@ def _numbers(home: Home, named: tuple[str, ...], *, all_: bool) -> list[int]:
     with catalogue_of(home) as catalogue:
         page = 1
         while rows := catalogue.register(Filter(), page=page, size=500).rows:
-            found += [row.number for row in rows if row.state in ("recorded", "partly")]
+            found += [row.number for row in rows if row.number > 0 and row.state in ("recorded", "partly")]
             page += 1
     return sorted(found)
 

@@ -67,7 +67,8 @@ class Listener:
     def begin(self) -> None:
         """Remember the newest calls that have ended and were never transcribed."""
         for row in self._catalogue.register(Filter(), size=LATELY).rows:
-            if row.state in ("recorded", "partly") and not self._store.versions(f"call-{row.number}"):
+            heard = row.number > 0 and row.state in ("recorded", "partly")
+            if heard and not self._store.versions(f"call-{row.number}"):
                 self._ended[row.number] = PATIENCE
 
     def look(self) -> bool:
