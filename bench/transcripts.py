@@ -12,6 +12,9 @@ reference text by `pocketsphinx`, for files all of whose words its dictionary ha
     zeros                the same, left as silence: what concealment is worth
     live                 clean, a second at a time, as a call that is going on: what it comes to, what was
                          written first, and how late that was
+    calls                two-party calls at once, 45 % speech a side, on the clock of a core that does nothing
+                         else (the CPU time of each step): how busy it is, how late text is; words, and words
+                         of the same sound transcribed as a whole: with too many calls text is later, not less
     times                word starts against the alignment
     silence              ten minutes each of digital silence, hold tones, line noise
 """
@@ -20,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import statistics
 import sys
@@ -50,11 +54,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memcon.record.transcript import Lane, Word
+    from memcon.transcribe.frames import Samples
     from memcon.transcribe.whisper import WhisperEngine
 
 LOSS = 0.05
 Figures: TypeAlias = "dict[str, Any]"
-KINDS = ("clean", "telephone", "loss", "zeros", "live", "times", "silence")
+KINDS = ("clean", "telephone", "loss", "zeros", "live", "calls", "times", "silence")
 normal = EnglishTextNormalizer()
 
 
@@ -282,12 +287,66 @@ def live_figures(samples: list[Sample], engine: WhisperEngine) -> Figures:
     return figures | {"first_wer": first["wer"]} | {name: round(value, 2) for name, value in most.items()}
 
 
+def talk(samples: list[Sample], seed: int, seconds: int) -> Samples:
+    """A party of a call: files in a drawn order, pauses between them, 45 % of the time speech."""
+    chance = random.Random(seed)
+    parts: list[Samples] = []
+    while sum(map(len, parts)) < seconds * RATE:
+        sound = at_rate(chance.choice(samples).samples, RATE)
+        parts += [sound, np.zeros(int(len(sound) * 0.55 / 0.45), dtype=np.float32)]
+    return np.concatenate(parts)[: seconds * RATE]
+
+
+def calls(samples: list[Sample], engine: WhisperEngine, count: int, seconds: int) -> Figures:
+    """So many calls at once; the clock is that of a core which does nothing else."""
+    sides = [talk(samples, n, seconds) for n in range(2 * count)]
+    lanes = [LiveLane("en") for _ in sides]
+    late: list[float] = []
+    now, busy, come = 0.0, 0.0, 0
+    while True:
+        began = time.process_time()
+        while come < seconds and now >= come + 1.2:
+            for lane, side in zip(lanes, sides, strict=True):
+                lane.append(side[come * RATE : (come + 1) * RATE])
+            come += 1
+        if come == seconds:
+            for lane in lanes:
+                lane.close()
+        due = min(
+            ((d, lane) for lane in lanes if (d := lane.due()) is not None),
+            key=lambda pair: (not pair[0].final, pair[0].settles, pair[0].until), default=None,
+        )  # fmt: skip
+        new = due[1].hear(due[0], engine, Wishes()) if due else []
+        spent = time.process_time() - began
+        now, busy = now + spent, busy + spent
+        if due and not due[0].settles:
+            late += [now - utterance.end / 1000 for utterance in new]
+        if due is None and come == seconds:
+            break
+        if due is None:
+            now = max(now, come + 1.2)
+    late.sort()
+    wholes = [Channel("A", np.rint(side * 32767).astype(np.int16), RATE, language="en") for side in sides]
+    return {
+        "calls": count,
+        "busy": round(busy / seconds, 2),
+        "late_median_s": round(late[len(late) // 2], 2),
+        "late_p95_s": round(late[len(late) * 95 // 100], 2),
+        "late_most_s": round(late[-1], 2),
+        "utterances": len(late),
+        "words": sum(len(u.words) for lane in lanes for u in lane.utterances),
+        "words_whole": sum(len(transcribe_lane(one, engine, Wishes()).words()) for one in wholes),
+    }
+
+
 def measure(kind: str, samples: list[Sample], engine: WhisperEngine, asked: argparse.Namespace) -> Figures:
     """The figures of one kind."""
     if kind == "times":
         return times(samples, engine)
     if kind == "silence":
         return silence(engine, asked.seconds)
+    if kind == "calls":
+        return calls(samples, engine, asked.calls, asked.call_seconds)
     if kind == "live":
         return live_figures(samples, engine)
     peer = plain(engine, asked.beam)
@@ -314,6 +373,8 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(KINDS))
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--seconds", type=int, default=600, help="of each sound that nobody speaks")
+    parser.add_argument("--calls", type=int, default=3)
+    parser.add_argument("--call-seconds", type=int, default=120)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     engine = load_engine(arguments.model, beam=arguments.beam, threads=arguments.threads)

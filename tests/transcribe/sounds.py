@@ -70,6 +70,7 @@ class FakeEngine:
         language: str | None,
         hot_words: Sequence[str] = (),
         translate: bool = False,
+        quick: bool = False,
     ) -> Heard:
         self.asked.append((len(samples) * 1000 // RATE, language, tuple(hot_words)))
         loud = np.flatnonzero(analyse(samples).level > LOUD_DB) * 10

@@ -38,9 +38,12 @@ def test_words_come_in_the_second_after_the_pause() -> None:
     lane, engine = LiveLane("en"), FakeEngine()
     sound = line(quiet(1000), voice(1200), quiet(1800), voice(700), quiet(3300))
     found = play(lane, sound, engine)
-    assert [(n, settles, round(u.end, -2)) for n, settles, u in found] == [(3, False, 2200), (6, False, 4700)]
+    first = [(n, round(u.end, -2)) for n, settles, u in found if not settles]
+    better = [(n, round(u.end, -2)) for n, settles, u in found if settles]
+    assert first == [(3, 2200), (6, 4700)]
+    assert better == [(4, 2200), (7, 4700)]
     assert lane.done > 7000
-    assert [u.end for u in lane.utterances] == [u.end for _, _, u in found]
+    assert lane.utterances == [u for _, settles, u in found if settles]
 
 
 def test_what_was_decoded_on_trust_is_not_decoded_again() -> None:

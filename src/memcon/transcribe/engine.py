@@ -58,9 +58,11 @@ class Engine(Protocol):
         language: str | None,
         hot_words: Sequence[str] = (),
         translate: bool = False,
+        quick: bool = False,
     ) -> Heard:
         """Decode at most `LONGEST_MS` of mono float32 at 16 kHz as one utterance.
 
         `language` None: find it. `hot_words` are likely names. `translate`: also into English.
+        `quick`: a first reading, for which less care is enough where that costs less.
         """
         ...

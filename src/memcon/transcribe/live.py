@@ -2,9 +2,10 @@
 
 Sound is appended as it is sealed, a second at a time. An utterance has ended when `FINAL_PAUSE_MS` of silence
 have come after it; until then it is decoded on trust each time a second ends in a short silence, so that
-when the silence is long enough the words are there already. The decoder is given what was said before, back
-to the last long pause, and only the new words are taken. After a long pause all of it is decoded once more
-in one piece and replaces what was written: the beginning of a sentence is heard better by its end.
+when the silence is long enough the words are there already. This first reading is a quick one; the decoder
+is given what was said before, back to the last long pause, and only the new words are taken. After a long
+pause all of it is decoded with full care, in one piece, and replaces what was written: the beginning of a
+sentence is heard better by its end.
 
 Pure arithmetic over what it is given: no clock, no thread.
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 FINAL_PAUSE_MS = 600
 """Silence after which an utterance has ended."""
-TRUST_PAUSE_MS = 150
+TRUST_PAUSE_MS = 200
 """Silence after which it is decoded on trust."""
 FLOOR_MS = 10_000
 """Sound kept although it is done with: a noise floor is measured over it."""
@@ -68,7 +69,6 @@ class LiveLane:
         self._start = start  # where `_sound` begins
         self._done = start  # up to where every utterance has been written
         self._stretch: list[Piece] = []  # voices written since the last long pause
-        self._parts = 0  # in how many decodes
         self._trusted: tuple[int, Heard] | None = None  # decoded on trust, up to that ms
         self._closed = False
 
@@ -129,11 +129,8 @@ class LiveLane:
             return True
         return bool(parts) and (parts[0].pieces[0].tone or parts[0].end - first.start > LONGEST_MS)
 
-    def _settling(self) -> Due | None:
-        pieces, again = tuple(self._stretch), self._parts > 1
-        self._stretch, self._parts = [], 0
-        if not again:  # it was decoded in one piece
-            return self.due()
+    def _settling(self) -> Due:
+        pieces, self._stretch = tuple(self._stretch), []
         return self._window(pieces, pieces[0].start, PAD_MS, final=True, settles=True)
 
     def _window(
@@ -149,7 +146,11 @@ class LiveLane:
         if self._trusted is not None and self._trusted[0] == due.until and not due.settles:
             heard = self._trusted[1]
         else:
-            heard = hear_names(engine, due.sound, self.language, wishes.hot_words, translate=wishes.translate)
+            heard = (
+                hear_names(engine, due.sound, self.language, wishes.hot_words, translate=wishes.translate)
+                if due.settles
+                else engine.hear(due.sound, language=self.language, quick=True)
+            )
         if not due.final:
             self._trusted = (due.until, heard)
             return []
@@ -157,7 +158,6 @@ class LiveLane:
             self._trusted = None
             self._done = due.until
             self._stretch = list(due.pieces)
-            self._parts += 1
         return self._write(due, heard, engine)
 
     def _write(self, due: Due, heard: Heard, engine: Engine) -> list[Utterance]:
