@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,12 @@ from memcon.errors import FormatError
 from memcon.record.segment import MEDIA_MAGIC, read_sealed
 from memcon.record.transcript import decode
 from memcon.release.following import HEAD, Following
-from memcon.service import live_call
+from memcon.service import live_call, transcribing
 from memcon.service.archive import Archive
-from memcon.service.listening import Listener
+from memcon.service.listening import Listener, run
 from memcon.service.live_call import LiveCall, record_of
 from memcon.service.transcribing import Transcriber
-from memcon.service.transcripts import open_transcripts
+from memcon.service.transcripts import open_book, open_transcripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,9 @@ def test_a_call_is_heard_while_it_goes_on_and_once_more_when_it_is_over(
     world.look()
     assert world.shown.exists()
     live = decode(world.shown.read_bytes())
+    book = open_book(world.home, world.clock, world.catalogue)
+    assert book.live(1) == live.lanes
+    assert book.live(2) == ()
     assert live.machine is not None
     assert live.machine.made == "live"
     assert [lane.speaker for lane in live.lanes] == ["Ingrid Solheim", "Tomas Keller"]
@@ -164,3 +168,34 @@ def test_what_does_not_open_is_said(world: World) -> None:
 
 def test_nothing_is_known_of_a_call_without_a_catalogue() -> None:
     assert record_of(None) == {"streams": [], "parties": []}
+
+
+def test_the_process_says_how_it_is_and_ends_when_told(
+    world: World, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcribing, "load_engine", lambda *_, **__: engine)
+    world.write(len(world.ends))
+    rounds = iter(range(200))
+    run(world.home, SystemClock(), lambda _: next(rounds) > 150 or world.shown.exists())
+    said = json.loads(world.home.status("speech").read_bytes())
+    assert said["live"].keys() == {"1"}
+    assert said["troubles"] == []
+    assert decode(world.shown.read_bytes()).count()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise FormatError("model.bin", "these are other weights")
+
+    def stop(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) > 8
+
+    monkeypatch.setattr(transcribing, "load_engine", refuse)
+    run(world.home, SystemClock(), stop)
+    assert "other weights" in json.loads(world.home.status("speech").read_bytes())["trouble"]
+    assert 5.0 in waits

@@ -239,12 +239,6 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     return read
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _Wrong
-    return value
-
-
 def _digest(value: object) -> str:
     text = _text(value).lower()
     if not re.fullmatch("[0-9a-f]{64}", text):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import util
 from typing import TYPE_CHECKING
 
-from memcon.record.transcript import NOTE_TRANSCRIPT
+from memcon.record.transcript import NOTE_TRANSCRIPT, decode
 from memcon.seal.notes import submit_note
+from memcon.store.durable import read_if_there
 from memcon.store.transcripts import TranscriptStore
+from memcon.transcribe.models import installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,11 +32,12 @@ class Book:
 
     store: TranscriptStore
     catalogue: Catalogue
+    home: Home
 
     @property
     def installed(self) -> bool:
         """Whether the speech extra is there; loads nothing."""
-        return util.find_spec("faster_whisper") is not None
+        return installed()
 
     def sealed(self, hashes: Sequence[str]) -> Mapping[str, SealedNote]:
         """Where the NOTEs over versions stand."""
@@ -43,12 +45,13 @@ class Book:
 
     def live(self, number: int) -> Sequence[Lane]:
         """What has been heard so far of a call that goes on: nothing, where no process listens."""
-        return ()
+        data = read_if_there(self.home.live_transcripts / f"{number}.json")
+        return () if data is None else decode(data).lanes
 
 
 def open_book(home: Home, clock: Clock, catalogue: Catalogue) -> Book:
     """The transcripts of this home for its pages."""
-    return Book(open_transcripts(home, clock), catalogue)
+    return Book(open_transcripts(home, clock), catalogue, home)
 
 
 def hand_in_again(store: TranscriptStore, catalogue: Catalogue, home: Home) -> int:
