@@ -102,10 +102,11 @@ def test_the_end_is_told_once(site: Site, watched: Watched) -> None:
     site.grow(3)
     watched.at(20)
     site.world.beat(skip=20)
-    site.publish()
-    watched.at(25)
-    watched.at(25.1)
+    site.grow(2)
+    watched.at(27)
+    watched.at(27.1)
     assert [event["event"] for event in watched.told] == ["silent", "ended"]
+    assert "beats again since 2027-01-15T08:00:48Z" in str(watched.told[1]["text"])
     assert watched.told[1]["certificates"] == 1
     assert watched.watch.incident is None
 

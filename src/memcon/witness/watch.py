@@ -44,11 +44,15 @@ UNPROVED_TRIES = 3
 
 @dataclass(slots=True)
 class Incident:
-    """A silence: its first slot's start, the slot before it, when the next certificate is due (wall ns)."""
+    """A silence: its first slot's start, the slot before it, when the next certificate is due (wall ns).
+
+    `size`: leaves of the log then.
+    """
 
     since: int
     last: int
     next: int
+    size: int = 0
     tries: int = 0
     told: bool = False
     certificates: int = 0
@@ -85,7 +89,7 @@ class Watch:
         period = self._genesis.period_ms * 1_000_000
         now = self._clock.wall_ns()
         if self.incident is not None and last.slot > self.incident.last:
-            self._end(last, period)
+            self._end(period)
         due = (last.slot + 2 + self._genesis.g) * period + NS  # cosignatures are dated in whole seconds
         size, time = self._seen()
         if size > self._mirror.size:  # the site went away before its last leaf was fetched
@@ -93,7 +97,7 @@ class Watch:
         if last.state is beat.State.OFF or now < due:
             return
         if self.incident is None:
-            self.incident = Incident((last.slot + 1) * period, last.slot, now)
+            self.incident = Incident((last.slot + 1) * period, last.slot, now, self._mirror.size)
         if now >= self.incident.next:
             self._certify(self.incident, now, period)
 
@@ -146,11 +150,13 @@ class Watch:
             text += f" No certificate yet: too few witnesses could be asked. {why}"
         self._say("silent", incident, text, certificate=path)
 
-    def _end(self, last: Beat, period: int) -> None:
+    def _end(self, period: int) -> None:
         incident, self.incident = self.incident, None
         if incident is not None and incident.told:
+            store = LogStore(self._mirror.root)
+            first = beat.decode(next(store.entries(incident.size, incident.size + 1)))
             text = (
-                f"The log {self._mirror.origin} beats again since {utc(last.slot * period)}; "
+                f"The log {self._mirror.origin} beats again since {utc(first.slot * period)}; "
                 f"it was silent since {utc(incident.since)}."
             )
             self._say("ended", incident, text, certificates=incident.certificates)
