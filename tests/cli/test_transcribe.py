@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import wave
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from tests.running import copy
-from tests.transcribe.sounds import FakeEngine
+from tests.service.test_intakes import make_home
+from tests.transcribe.sounds import FakeEngine, int16, line, quiet, voice
 
 from memcon.cli import transcribe
 from memcon.cli.main import main
+from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.service import transcribing
+from memcon.service.transcripts import open_transcripts
+from memcon.transcribe.frames import RATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,3 +101,29 @@ def test_status_says_how_far_behind_transcription_is(tmp_path: Path, monkeypatch
     assert "transcribing 2 calls that go on, 1.5 s behind; 2 that have ended wait" in shown
     assert "call 1: broken" in shown
     assert "no model" in shown
+
+
+def test_what_was_taken_in_from_a_file_is_transcribed_too(tmp_path: Path, engine: FakeEngine) -> None:
+    home = make_home(tmp_path)
+    tape = tmp_path / "tape.wav"
+    sides = [line(quiet(1000), voice(1500), quiet(1500)), line(quiet(3000), voice(600), quiet(400))]
+    with wave.open(str(tape), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.stack([int16(side) for side in sides], axis=1).astype("<i2").tobytes())
+
+    def ask(*words: str) -> Result:
+        return CliRunner().invoke(main, [*words, "--home", str(home.root)])
+
+    taken = ask("ingest", str(tape), "--by", "A. Archivist", "--speaker", "Ada", "--speaker", "Grace")
+    assert taken.exit_code == 0, taken.output
+    said = ask("transcribe", "--all")
+    assert (said.exit_code, "call T001: version 1" in said.output) == (0, True), said.output
+    made = open_transcripts(home, SystemClock()).current("intake-1")
+    assert made is not None
+    of = made.transcript.of
+    assert (of.kind, of.id, of.handle, of.duration) == ("intake", "1", "", 4000)
+    spans = [(lane.speaker, [round(u.start, -2) for u in lane.utterances]) for lane in made.transcript.lanes]
+    assert spans == [("Ada", [1000]), ("Grace", [3000])]
+    assert "already" in ask("transcribe", "T001").output

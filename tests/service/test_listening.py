@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,10 +176,12 @@ def test_the_process_says_how_it_is_and_ends_when_told(
 ) -> None:
     monkeypatch.setattr(transcribing, "load_engine", lambda *_, **__: engine)
     world.write(len(world.ends))
+    monkeypatch.setattr(Catalogue, "intakes", SimpleNamespace(last=lambda: 2))
     rounds = iter(range(200))
     run(world.home, SystemClock(), lambda _: next(rounds) > 150 or world.shown.exists())
     said = json.loads(world.home.status("speech").read_bytes())
     assert said["live"].keys() == {"1"}
+    assert said["waiting"] == 3  # two taken in and one that has ended: heard when nothing goes on
     assert said["troubles"] == []
     assert decode(world.shown.read_bytes()).count()
 

@@ -19,12 +19,13 @@ from memcon.cli.common import (
     out,
     reports_errors,
 )
+from memcon.cli.taken import intakes_of
 from memcon.clock import SystemClock
 from memcon.errors import MemconError, UsageError
 from memcon.record.transcript_diff import changed_words
 from memcon.service.archive import Archive
 from memcon.service.config import with_model
-from memcon.service.transcribing import Outcome, Transcriber
+from memcon.service.transcribing import Outcome, Transcriber, named
 from memcon.service.transcripts import open_transcripts
 from memcon.store.paths import Home
 from memcon.transcribe.models import need_engine
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = 20
+ENDED = ("recorded", "partly", "taken")
 
 
 def outcome_json(number: int, outcome: Outcome) -> dict[str, Any]:
@@ -60,10 +62,10 @@ def outcome_json(number: int, outcome: Outcome) -> dict[str, Any]:
 def describe(number: int, outcome: Outcome) -> Iterator[str]:
     """One call in lines of text."""
     if outcome.kept is None:
-        yield f"call {number}: is of this model already (--again makes it anew)"
+        yield f"call {named(number)}: is of this model already (--again makes it anew)"
         return
     made = outcome.kept.transcript
-    yield f"call {number}: version {made.version}, {made.count():,} words"
+    yield f"call {named(number)}: version {made.version}, {made.count():,} words"
     if outcome.before is None:
         return
     gone, come = changed_words(outcome.changes)
@@ -85,7 +87,7 @@ def _numbers(home: Home, named: tuple[str, ...], *, all_: bool) -> list[int]:
     with catalogue_of(home) as catalogue:
         page = 1
         while rows := catalogue.register(Filter(), page=page, size=500).rows:
-            found += [row.number for row in rows if row.number > 0 and row.state in ("recorded", "partly")]
+            found += [row.number for row in rows if row.state in ENDED]
             page += 1
     return sorted(found)
 
@@ -111,8 +113,21 @@ def command(
     home = Home(home.root, config.vault_path)
     clock = SystemClock()
     speech = with_model(config.speech, model)
-    worker = Transcriber(Archive(home, config, clock), open_transcripts(home, clock), speech)
     numbers = _numbers(home, calls, all_=all_)
+    with intakes_of(home) as intakes:
+        archive, store = Archive(home, config, clock), open_transcripts(home, clock)
+        worker = Transcriber(archive, store, speech, intakes=intakes)
+        failed, reports = _work(worker, numbers, again=again, as_json=as_json)
+    if as_json:
+        emit(reports)
+    if failed:
+        sys.exit(EXIT_FOUND)
+
+
+def _work(
+    worker: Transcriber, numbers: list[int], *, again: bool, as_json: bool
+) -> tuple[bool, list[dict[str, Any]]]:
+    """Transcribe one after the other; whether one failed, and the reports."""
     reports: list[dict[str, Any]] = []
     failed = False
     for place, number in enumerate(numbers, 1):
@@ -121,16 +136,13 @@ def command(
         except MemconError as error:
             failed = True
             reports.append({"call": number, "error": str(error)})
-            click.echo(f"memcon: call {number}: {error}", err=True)
+            click.echo(f"memcon: call {named(number)}: {error}", err=True)
             continue
         reports.append(outcome_json(number, outcome))
         if not as_json:
             for line in describe(number, outcome):
                 out().print(line, markup=False)
-    if as_json:
-        emit(reports)
-    if failed:
-        sys.exit(EXIT_FOUND)
+    return failed, reports
 
 
 class _Progress:
@@ -148,4 +160,4 @@ class _Progress:
 
 
 def _progress(number: int, place: int, count: int) -> _Progress:
-    return _Progress(f"call {number} ({place} of {count})")
+    return _Progress(f"call {named(number)} ({place} of {count})")

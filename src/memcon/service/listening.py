@@ -25,6 +25,7 @@ from memcon.clock import SystemClock, utc
 from memcon.errors import MemconError, UsageError
 from memcon.service import config as configuration
 from memcon.service.archive import Archive
+from memcon.service.intakes import Intakes
 from memcon.service.live_call import LiveCall
 from memcon.service.transcribing import WRITER, Transcriber, name_of
 from memcon.service.transcripts import open_transcripts
@@ -51,7 +52,12 @@ class Listener:
     """All calls of a home that go on or have just ended. `look` again and again."""
 
     def __init__(
-        self, home: Home, clock: Clock, catalogue: Catalogue, transcriber: Transcriber, store: TranscriptStore
+        self,
+        home: Home,
+        clock: Clock,
+        catalogue: Catalogue,
+        transcriber: Transcriber,
+        store: TranscriptStore,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -63,6 +69,7 @@ class Listener:
         self._texts: dict[int, LiveCall] = {}  # ended, text so far still shown
         self._troubles: dict[int, str] = {}
         self._next_look = 0
+        self._taken = 0  # calls taken in that have been looked at
 
     def begin(self) -> None:
         """Remember the newest calls that have ended and were never transcribed."""
@@ -70,6 +77,14 @@ class Listener:
             heard = row.number > 0 and row.state in ("recorded", "partly")
             if heard and not self._store.versions(f"call-{row.number}"):
                 self._ended[row.number] = PATIENCE
+
+    def find_taken(self) -> None:
+        """Remember calls that were taken in from files and were never transcribed."""
+        last = self._catalogue.intakes.last()
+        for n in range(self._taken + 1, last + 1):
+            if not self._store.versions(f"intake-{n}"):
+                self._ended[-n] = PATIENCE
+        self._taken = last
 
     def look(self) -> bool:
         """One round over the calls that go on: take in what came, decode one thing. Whether there was one."""
@@ -95,13 +110,13 @@ class Listener:
         now = self._clock.monotonic_ns()
         if not self._ended or now < self._next_look:
             return False
-        number = min(self._ended)
+        number = min(self._ended, key=lambda n: (n < 0, abs(n)))  # what was recorded first
         try:
             self._transcriber.transcribe(number, say=lambda *_: self._live_first())
         except UsageError as error:  # not in the vault yet, or nobody's key is here
             self._next_look = now + 1_000_000_000
             self._ended[number] -= 1
-            if not self._home.local_custodian.exists():
+            if number > 0 and not self._home.local_custodian.exists():
                 self._keep_live(number)
             elif not self._ended[number]:
                 self._troubles[number] = str(error)
@@ -119,7 +134,10 @@ class Listener:
             "wall": self._clock.wall_ns(),
             "live": {str(n): call.behind for n, call in self._live.items()},
             "waiting": len(self._ended),
-            "troubles": [f"call {n}: {text}" for n, text in list(self._troubles.items())[-10:]],
+            "troubles": [
+                f"call {n if n > 0 else f'T{-n:03d}'}: {text}"
+                for n, text in list(self._troubles.items())[-10:]
+            ],
         }
 
     def _live_first(self) -> None:
@@ -168,8 +186,9 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
     config = configuration.load(home.config)
     home = Home(home.root, config.vault_path)
     store = open_transcripts(home, clock)
-    transcriber = Transcriber(Archive(home, config, clock), store, config.speech)
     catalogue = Catalogue(home.catalogue)
+    intakes = Intakes(home, config, clock, catalogue)
+    transcriber = Transcriber(Archive(home, config, clock), store, config.speech, intakes=intakes)
     listener = Listener(home, clock, catalogue, transcriber, store)
     trouble = ""
     began = False
@@ -188,10 +207,13 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
             stop(5.0)
         if clock.monotonic_ns() >= next_word:
             next_word = clock.monotonic_ns() + 1_000_000_000
+            if began:
+                listener.find_taken()
             said = listener.status() | ({"trouble": trouble} if trouble else {})
             durable.write_file(home.status("speech"), json.dumps(said).encode(), durable=False)
         if not busy:
             stop(LOOK_SECONDS)
+    intakes.close()
     catalogue.close()
 
 

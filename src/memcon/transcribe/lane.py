@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from memcon.record.transcript import Lane, Stretch
 from memcon.transcribe import endpoint
-from memcon.transcribe.frames import RATE, analyse
+from memcon.transcribe.frames import Frames, analyse
 from memcon.transcribe.names import hear_names, sureness
 from memcon.transcribe.placing import utterances
 from memcon.transcribe.sound import at_rate, concealed
@@ -15,7 +17,6 @@ from memcon.transcribe.sound import at_rate, concealed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from memcon.record.transcript import Utterance
@@ -28,6 +29,7 @@ NOBODY = 600
 """An engine that doubts more than this (thousandths) that anybody spoke, and is not sure of its words, heard
 noise."""
 UNSURE = 450
+BLOCK_MS = 60_000
 LEAST_LOST_MS = 20
 LEAST_NOISE_MS = 1000
 
@@ -71,22 +73,21 @@ def transcribe_lane(
     channel: Channel, engine: Engine, wishes: Wishes, say: Callable[[int, int], None] = lambda *_: None
 ) -> Lane:
     """Decode a whole channel. `say` hears how much of it (ms) is done, of how much."""
-    sound = at_rate(concealed(channel.samples, channel.rate, channel.lost), channel.rate)
-    length = len(sound) * 1000 // RATE
+    length = len(channel.samples) * 1000 // channel.rate
     found = _Found()
     found.stretches += [Stretch(a, b, "lost") for a, b in channel.lost if b - a >= LEAST_LOST_MS]
     found.stretches += [Stretch(a, b, "hold") for a, b in channel.holds if a < b]
     # The last frame may reach beyond the last sample.
-    pieces = [replace(piece, end=min(piece.end, length)) for piece in endpoint.pieces(analyse(sound))]
+    pieces = [
+        replace(piece, end=min(piece.end, length)) for piece in endpoint.pieces(frames_of(channel, length))
+    ]
     stretches = endpoint.joined(pieces, wishes.pause)
     for n, stretch in enumerate(stretches):
         if stretch.pieces[0].tone:
             found.stretches.append(Stretch(stretch.start, stretch.end, "tone"))
         else:
             low, high = padded(stretches, n, length)
-            hear_stretch(
-                sound[low * RATE // 1000 : high * RATE // 1000], low, stretch, engine, channel, wishes, found
-            )
+            hear_stretch(sound_of(channel, low, high), low, stretch, engine, channel, wishes, found)
         say(stretch.end, length)
     found.stretches.sort(key=lambda s: (s.start, s.end))
     language = max(found.languages, key=lambda tag: found.languages[tag], default=channel.language or "und")
@@ -100,6 +101,21 @@ def transcribe_lane(
         tuple(replace(u, language="" if u.language == language else u.language) for u in found.utterances),
         tuple(found.stretches),
     )
+
+
+def sound_of(channel: Channel, start: int, end: int) -> Samples:
+    """What a channel sounds like from `start` to `end` (ms), as it is recognised."""
+    here = [(a - start, b - start) for a, b in channel.lost if a < end and b > start]
+    cut = channel.samples[start * channel.rate // 1000 : end * channel.rate // 1000]
+    return at_rate(concealed(cut, channel.rate, [(max(a, 0), b) for a, b in here]), channel.rate)
+
+
+def frames_of(channel: Channel, length: int) -> Frames:
+    """The frames of a whole channel, looked at a minute at a time: hours of sound are not held twice."""
+    parts = [analyse(sound_of(channel, at, min(at + BLOCK_MS, length))) for at in range(0, length, BLOCK_MS)]
+    if not parts:
+        return analyse(sound_of(channel, 0, 0))
+    return Frames(np.concatenate([p.level for p in parts]), np.concatenate([p.pitch for p in parts]))
 
 
 def padded(stretches: Sequence[endpoint.Stretch], n: int, length: int) -> tuple[int, int]:
