@@ -27,7 +27,7 @@ from memcon.service import config as configuration
 from memcon.service.archive import Archive
 from memcon.service.intakes import Intakes
 from memcon.service.live_call import LiveCall
-from memcon.service.transcribing import WRITER, Transcriber, name_of
+from memcon.service.transcribing import WRITER, Transcriber, name_of, named
 from memcon.service.transcripts import open_transcripts
 from memcon.service.worker import alone
 from memcon.store import durable
@@ -134,10 +134,7 @@ class Listener:
             "wall": self._clock.wall_ns(),
             "live": {str(n): call.behind for n, call in self._live.items()},
             "waiting": len(self._ended),
-            "troubles": [
-                f"call {n if n > 0 else f'T{-n:03d}'}: {text}"
-                for n, text in list(self._troubles.items())[-10:]
-            ],
+            "troubles": [f"call {named(n)}: {text}" for n, text in list(self._troubles.items())[-10:]],
         }
 
     def _live_first(self) -> None:
