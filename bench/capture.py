@@ -1,20 +1,23 @@
-"""Does the recorder keep every packet of many calls at once, and what does that cost? Beside tcpdump.
+"""Does the recorder keep every packet of many calls at once, and at what cost? Beside four peers.
 
     python bench/capture.py --calls 500 --seconds 60
 
-Makes a recorder in a temporary home and serves it (`memcon init`, `memcon serve`), calls it with
-`memcon load` over loopback, and hears the same traffic with `tcpdump -w`, the peer: it writes
-the packets to a file and does nothing else (no sync, no hash, no encryption, no signalling, no vault).
-When every call is in the vault, each is opened with the custodian's key:
+Makes a recorder in a temporary home and serves it (`memcon init`, `memcon serve`) and calls it with
+`memcon load` over loopback. When every call is in the vault, each is opened with the custodian's key:
 
 - every packet that the sender's kernel took is in the record, or in a loss that the record declares;
   of `--open` calls each packet is also counted one by one in the decrypted blocks, against the RTP
   sequence;
 - every beat was published within one period of its slot's end, and no slot is missing.
 
-CPU is user and system time of the processes (/proc), from the first INVITE to the last call in the
-vault; on loopback the sender's process pays for the network stack up to the socket, for both alike.
-Exit code 1 when anything is missing.
+Then, on the same machine and in the same run, the peers (`bench/peers.py`) are given as many calls as
+`--peer-calls` says for `--peer-seconds`, one after another: rtpengine with pcap recording, its media
+blocked and forwarded, tcpdump and dumpcap.
+
+CPU is user and system time of the processes (/proc): of the pipeline (supervisor, capture, seal) from the
+first INVITE to the last call handed over, of the office to the last call in the vault. On loopback the
+sender's process pays for the network stack up to the socket, for all alike. Exit code 1 when anything of
+memcon's is missing or late.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -43,15 +45,18 @@ from memcon.service.chaos import MAIN
 from memcon.service.config import load as load_config
 from memcon.store.paths import Home
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where bench/ is
+from bench import peers
+from bench.peers import Seen, cpu_of, memory_of, same_share
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NS = 1_000_000_000
-TICK = os.sysconf("SC_CLK_TCK")
 MEMCON = str(Path(sys.executable).with_name("memcon"))
 RTP = 1
 PORTS = "40000-59999"  # not the default: other traffic on loopback must not count for the peer
-VAULT_S = 300.0
+VAULT_S = 1200.0
 
 
 def free_port() -> int:
@@ -59,21 +64,6 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
-
-
-def cpu_of(pid: int) -> float:
-    """User and system time of one process so far, s; 0 for one that is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def memory_of(pid: int) -> int:
-    """The most memory a process ever had resident, MiB."""
-    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) // 1024 if found else 0
 
 
 class Serving:
@@ -101,6 +91,9 @@ class Serving:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"memcon serve did not start:\n{self.said.read_text()[-2000:]}")
             time.sleep(0.2)
+        for role, pid in self.pids().items():
+            if role != "office":  # which yields to them
+                same_share(pid)
 
     def pids(self) -> dict[str, int]:
         """The processes by what they do."""
@@ -119,42 +112,6 @@ class Serving:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-class Peer:
-    """tcpdump, writing the same packets to a file; absent where it may not listen."""
-
-    def __init__(self, target: Path) -> None:
-        self.cpu = 0.0
-        self.packets = self.dropped = 0
-        self._process: subprocess.Popen[str] | None = None
-        if shutil.which("tcpdump") is None:
-            print("no tcpdump: no peer in this run")
-            return
-        self._process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-n", "-s", "0", "-B", "65536", "-Z", "root",
-             "-w", str(target), f"udp dst portrange {PORTS}"],
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self._process.stderr is not None
-        line = self._process.stderr.readline()
-        while line and "listening on" not in line:
-            line = self._process.stderr.readline()
-        if not line:
-            print("tcpdump may not listen here: no peer in this run")
-            self._process.wait()
-            self._process = None
-
-    def end(self) -> None:
-        if self._process is None:
-            return
-        time.sleep(0.5)
-        self.cpu = cpu_of(self._process.pid)
-        self._process.send_signal(signal.SIGINT)
-        _, said = self._process.communicate()
-        counts = dict((name, int(n)) for n, name in re.findall(r"(\d+) packets (captured|dropped)", said))
-        self.packets, self.dropped = counts.get("captured", 0), counts.get("dropped", 0)
-        self._process = None
 
 
 @dataclass
@@ -264,24 +221,62 @@ def say_load(load: dict[str, Any]) -> None:
     print(f"{load['late_ticks']} batches late, {load['cpu'] / load['sent'] * 1e6:.1f} us CPU a packet")
 
 
-def measure(options: argparse.Namespace, directory: Path) -> bool:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one load of memcon left to be told: CPU s by process, MiB, s."""
+
+    load: dict[str, Any]
+    kept: Account
+    cpu: dict[str, float]
+    memory: dict[str, int]
+    vault: float
+    late: list[float]
+    absent: int
+
+    @property
+    def pipeline(self) -> float:
+        """us of CPU a packet from the socket to the sealed call."""
+        return sum(s for role, s in self.cpu.items() if role != "office") / max(1, self.kept.received) * 1e6
+
+    def good(self, options: argparse.Namespace) -> bool:
+        """Whether nothing is missing, and no beat was late."""
+        answered = self.load["answered"] == options.calls == self.kept.calls
+        whole = answered and not self.kept.missing and not self.kept.declared and not self.kept.wrong
+        return whole and not self.absent and max(self.late) < options.period
+
+
+def run_memcon(options: argparse.Namespace, directory: Path) -> Run:
     serving = Serving(directory, options.period)
     try:
         archive = Archive(serving.home, load_config(serving.home.config), SystemClock())
         time.sleep(2 * options.period)  # the first beats, at rest
-        peer = Peer(directory / "peer.pcap")
         before, since = serving.cpu(), time.time_ns()
         load = run_load(options, serving.port)
         until = time.time_ns()
-        peer.end()
-        vault = wait_for_vault(archive, load["answered"], serving)
+        wait_for_handover(serving)
         cpu = {role: seconds - before[role] for role, seconds in serving.cpu().items()}
+        vault = wait_for_vault(archive, load["answered"], serving)
+        cpu["office"] = serving.cpu()["office"] - before["office"]
         memory = {role: memory_of(pid) for role, pid in serving.pids().items()}
         late, absent = beats(serving, since, until)
     finally:
         serving.stop()
-    kept = account(archive, load, options.open)
-    say_load(load)
+    return Run(load, account(archive, load, options.open), cpu, memory, vault, late, absent)
+
+
+def wait_for_handover(serving: Serving) -> None:
+    """Until sealing has nothing more to do for any call."""
+    end = time.monotonic() + VAULT_S
+    while time.monotonic() < end:
+        open_calls = serving.home.work_open
+        if not any(path.name.isdecimal() for path in open_calls.iterdir()):
+            return
+        time.sleep(0.2)
+
+
+def say_run(options: argparse.Namespace, run: Run) -> None:
+    kept, late = run.kept, run.late
+    say_load(run.load)
     print(
         f"record   {kept.received} packets of {kept.sent} in {kept.calls} calls, {kept.streams} streams; ",
         end="",
@@ -289,23 +284,42 @@ def measure(options: argparse.Namespace, directory: Path) -> bool:
     print(f"{kept.declared} declared lost, MISSING {kept.missing}")
     print(f"         {kept.counted} packets of opened calls counted one by one, {kept.wrong} wrong; ", end="")
     print(f"{kept.reported} streams end in an RTCP report that says the same")
-    print(f"vault    the last call stood there {vault:.1f} s after the load ended")
-    print(f"beats    {len(late)} slots of {options.period} s, {absent} missing, published ", end="")
+    print(f"vault    the last call stood there {run.vault:.1f} s after all were sealed")
+    print(f"beats    {len(late)} slots of {options.period} s, {run.absent} missing, published ", end="")
     print(f"{statistics.median(late):.2f} s (median), {max(late):.2f} s (latest) after their end")
     print("         each in order: " + " ".join(f"{seconds:.1f}" for seconds in late))
-    print("memory   " + ", ".join(f"{role} {size} MiB" for role, size in memory.items()))
-    own = sum(cpu.values()) / kept.received * 1e6
-    each = ", ".join(f"{role} {seconds / kept.received * 1e6:.2f}" for role, seconds in cpu.items())
-    print(f"cost     memcon {own:.2f} us CPU a packet ({each})")
-    if peer.packets:
-        theirs = peer.cpu / peer.packets * 1e6
-        print(
-            f"         tcpdump -w {theirs:.2f} us a packet; it wrote {peer.packets}, dropped {peer.dropped}"
+    each = sum(size for role, size in run.memory.items() if role != "office") / max(1, kept.calls)
+    print("memory   " + ", ".join(f"{role} {size} MiB" for role, size in run.memory.items()), end="")
+    print(f"; {each:.2f} MiB a call without the office")
+    each_role = ", ".join(f"{role} {s / max(1, kept.received) * 1e6:.2f}" for role, s in run.cpu.items())
+    print(f"cost     memcon {run.pipeline:.2f} us CPU a packet from socket to seal ({each_role})", flush=True)
+
+
+def say_peer(seen: Seen, own: float) -> None:
+    print(f"peer     {seen.name}: {seen.calls} calls, {seen.sent} packets sent, ", end="")
+    print(f"LOST {max(0, seen.sent - seen.kept)}; {seen.each:.2f} us CPU a packet, {seen.memory} MiB", end="")
+    if seen.name.startswith("rtpengine"):
+        delays = sorted(seen.setup)
+        print(f", set up in {statistics.median(delays):.1f} ms (median), ", end="")
+        print(f"{delays[len(delays) * 99 // 100]:.1f} (99 %)", end="")
+    ratio = f"{own / seen.each:.2f}" if seen.cpu else "more than 100"
+    print(f"\n         memcon costs {ratio} times that", flush=True)
+
+
+def measure(options: argparse.Namespace, directory: Path) -> bool:
+    run = run_memcon(options, directory)
+    say_run(options, run)
+    if options.keep is None:  # room on the disk for the peers
+        shutil.rmtree(directory / "home")
+    for name in options.peers:
+        if peers.missing(name):
+            print(f"peer     {name} is not on this machine")
+            continue
+        seen = peers.measure(
+            name, directory / name, calls=options.peer_calls, seconds=options.peer_seconds, ramp=options.ramp
         )
-        ratio = f"{own / theirs:.1f} times" if theirs else "more than 100 times"
-        print(f"memcon costs {ratio} what tcpdump -w costs a packet")
-    good = load["answered"] == options.calls == kept.calls
-    return good and not kept.missing and not kept.wrong and not absent and max(late) < options.period
+        say_peer(seen, run.pipeline)
+    return run.good(options)
 
 
 def main() -> int:
@@ -317,6 +331,9 @@ def main() -> int:
     parser.add_argument("--period", type=int, default=10, help="s between beats")
     parser.add_argument("--open", type=int, default=20, help="calls whose packets are counted one by one")
     parser.add_argument("--keep", type=Path, help="a directory to work in and to leave as it is")
+    parser.add_argument("--peers", nargs="*", choices=peers.NAMES, default=peers.NAMES)
+    parser.add_argument("--peer-calls", type=int, default=300, help="calls that each peer is given")
+    parser.add_argument("--peer-seconds", type=float, default=15.0)
     options = parser.parse_args()
     if options.seconds + options.calls / options.ramp < 2 * options.period:
         parser.error("the load must last two beats at least")

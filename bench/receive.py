@@ -69,7 +69,7 @@ def sweep_receiver(pipe: Connection, streams: int, period: float, rtcp: bool) ->
     for number, pair in enumerate(pairs):
         receiver.add(2 * number, pair.rtp)
         if rtcp:
-            receiver.add(2 * number + 1, pair.rtcp, every=10)
+            receiver.add(2 * number + 1, pair.rtcp, quiet=True)
     counts = np.zeros(2 * streams, np.int64)
     receiver.sweep()
     pipe.send([pair.port for pair in pairs])

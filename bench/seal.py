@@ -101,7 +101,7 @@ def feed(sealer: Sealer, clock: ManualClock, frames: Iterator[tuple[int, bytes]]
     for number, (now, plaintext) in enumerate(islice(frames, count)):
         clock.advance(now - clock.wall_ns())
         started = time.process_time()
-        sealer.feed_frame(Frame(INSTANCE, 0, number, plaintext))
+        sealer.feed_frame(Frame(INSTANCE, 0, number, memoryview(plaintext)))
         sealer.feed.flush()
         spent += time.process_time() - started
     return spent

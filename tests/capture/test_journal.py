@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,6 +56,19 @@ def test_a_control_record_is_with_the_kernel_at_once_and_media_before_it(
     assert read_journal(home) == []
     say(writer, 1)
     assert [type(r) for r in read_journal(home)] == [frames.Media, frames.Control]
+
+
+def test_what_is_written_together_is_one_frame_at_its_end(home: Home, writer: JournalWriter) -> None:
+    with writer.together():
+        say(writer, 1, 2)
+        assert read_journal(home) == []
+    assert [type(r) for r in read_journal(home)] == [frames.Control] * 2
+    with contextlib.suppress(LookupError), writer.together():
+        say(writer, 3)
+        raise LookupError
+    say(writer, 4)
+    assert said(home) == [1, 2, 3, 4]
+    assert frame_heads(home.journal_file(INSTANCE, 0)) == [0, 1, 2]
 
 
 def test_the_key_is_for_the_owner_alone(home: Home, writer: JournalWriter) -> None:

@@ -227,10 +227,10 @@ def test_a_stream_id_may_come_back(receiver: Receiver, opened: Open, sender: soc
     assert receiver.drops() == {5: 0}
 
 
-@pytest.mark.parametrize(("stream", "every"), [(-1, 1), (2**32, 1), (1, 0)])
-def test_streams_that_cannot_be(receiver: Receiver, opened: Open, stream: int, every: int) -> None:
+@pytest.mark.parametrize("stream", [-1, 2**32])
+def test_streams_that_cannot_be(receiver: Receiver, opened: Open, stream: int) -> None:
     with pytest.raises(LocalError):
-        receiver.add(stream, opened()[0], every=every)
+        receiver.add(stream, opened()[0])
 
 
 def test_settings_that_cannot_be() -> None:
@@ -324,12 +324,12 @@ def test_a_flooded_stream_is_bounded_and_holds_the_watermark(opened: Open, sende
 
 
 def test_the_watermark_never_lies(opened: Open, sender: socket.socket) -> None:
-    """Whatever is bounded or swept seldom: a packet stamped before a watermark is never in a later sweep."""
+    """Whatever is bounded or visited seldom: what is stamped before a watermark is in no later sweep."""
     receiver = Receiver(SystemClock(), batch=4, rows=16, burst=8, sweep_bytes=2000)
     targets = []
     for stream in range(12):
         sock, target = opened()
-        receiver.add(stream, sock, every=1 + stream % 3)
+        receiver.add(stream, sock, quiet=stream % 3 == 1)
         targets.append(target)
     rng = np.random.default_rng(4)
     watermark = 0
@@ -376,19 +376,55 @@ def test_a_sweep_bounded_in_bytes_goes_on_where_it_stopped(opened: Open, sender:
     receiver.close()
 
 
-def test_a_socket_swept_seldom(opened: Open, sender: socket.socket) -> None:
-    receiver = Receiver(SystemClock())
+def test_a_quiet_socket_is_visited_when_it_has_something(opened: Open, sender: socket.socket) -> None:
+    receiver = Receiver(SystemClock(), batch=4, burst=8)
     receiver.sweep()
     rtp, rtp_target = opened()
     rtcp, rtcp_target = opened()
     receiver.add(1, rtp)
-    receiver.add(2, rtcp, every=5)
-    found: list[int] = []
-    for _ in range(11):
+    receiver.add(2, rtcp, quiet=True)
+    for reports in (1, 0, 0, 3, 0):
         sender.sendto(b"media", rtp_target)
-        sender.sendto(b"report", rtcp_target)
-        found.append(len(packets(receiver.sweep()).get(2, [])))
-    assert found == [1, 0, 0, 0, 4, 0, 0, 0, 0, 5, 0]  # at once when new, then in every fifth sweep
+        for _ in range(reports):
+            sender.sendto(b"report", rtcp_target)
+        sweep = receiver.sweep()
+        assert len(packets(sweep).get(2, [])) == reports
+        assert sweep.watermark_ns == sweep.wall_ns - SETTLE_NS, "it holds the watermark of none"
+    for _ in range(20):  # more than is taken at once: what is left is found again
+        sender.sendto(b"flood", rtcp_target)
+    assert [len(packets(receiver.sweep()).get(2, [])) for _ in range(4)] == [8, 8, 4, 0]
+    receiver.close()
+
+
+def test_a_quiet_socket_that_another_process_holds_is_heard_no_more_once_removed(
+    opened: Open, sender: socket.socket
+) -> None:
+    receiver = Receiver(SystemClock())
+    sock, target = opened()
+    held = sock.dup()  # as the supervisor does
+    receiver.add(2, sock, quiet=True)
+    receiver.sweep()
+    receiver.remove(2)
+    sender.sendto(b"late", target)
+    assert len(receiver.sweep().stream) == 0
+    again = receiver.sweep()
+    assert again.watermark_ns == again.wall_ns - SETTLE_NS
+    held.close()
+    receiver.close()
+
+
+def test_a_quiet_socket_closed_by_someone_else_is_given_up(opened: Open, sender: socket.socket) -> None:
+    receiver = Receiver(SystemClock())
+    sock, target = opened()
+    held = sock.dup()
+    receiver.add(2, sock, quiet=True)
+    receiver.sweep()
+    sender.sendto(b"unheard", target)
+    sock.close()
+    assert len(receiver.sweep().stream) == 0
+    assert receiver.broken == {2}
+    held.close()
+    receiver.sweep()
     receiver.close()
 
 

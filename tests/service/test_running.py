@@ -13,13 +13,13 @@ import pytest
 from tests.running import ORIGIN, call, copy, new_home, recorded, wait
 
 from memcon.catalogue.catalogue import Catalogue
-from memcon.clock import ManualClock, SystemClock
+from memcon.clock import NS, ManualClock, SystemClock
 from memcon.errors import FormatError, MachineError, MemconError, UsageError
 from memcon.record import beat, statement
 from memcon.record.bundle import read_zip
 from memcon.seal.genesis import create_log
 from memcon.seal.keys import load_keys
-from memcon.service import demo, office, worker
+from memcon.service import demo, idleness, office, worker
 from memcon.service.archive import Archive
 from memcon.service.capturing import capture_settings
 from memcon.service.checks import check_target, verify_home
@@ -371,3 +371,44 @@ def test_waiting_ends_with_an_error_that_names_what() -> None:
 
 def test_errors_are_ours() -> None:
     assert issubclass(UsageError, MemconError)
+
+
+def test_what_can_wait_waits_for_an_idle_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, config = copy(tmp_path / "h")
+    monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
+    (tmp_path / "run").mkdir(mode=0o700)
+    made: list[int] = []
+    at_work = office.Office(home, config, SystemClock(), kept=made.append)
+    monkeypatch.setattr("os.getloadavg", lambda: (0.1, 9.0, 9.0))
+    assert idleness.idle(home, SystemClock())  # nothing is recorded here
+
+    def say(calls: int, age: int = 0) -> None:
+        said = {"calls": calls, "wall": SystemClock().wall_ns() - age * NS}
+        home.status("capture").write_text(json.dumps(said))
+
+    at_work._waiting.extend([7, 8])
+    say(calls=idleness.FEW_CALLS + 1)
+    at_work.ahead()
+    say(calls=0, age=60)
+    at_work.ahead()
+    home.status("capture").write_text("torn {")
+    at_work.ahead()
+    assert made == []
+    say(calls=1)
+    at_work.ahead()
+    assert made == [8]
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 0.1, 0.1))
+    at_work.ahead()
+    assert made == [8]
+    at_work.catalogue.close()
+
+
+def test_the_office_gives_way_in_its_session_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("os.nice", asked.append)
+    monkeypatch.setattr(worker, "AUTOGROUP", tmp_path / "autogroup")
+    worker.give_way()
+    assert (tmp_path / "autogroup").read_text() == str(worker.OFFICE_NICE) == str(asked[0])
+    monkeypatch.setattr(worker, "AUTOGROUP", tmp_path / "none" / "autogroup")
+    worker.give_way()  # where the kernel has none
+    assert len(asked) == 2

@@ -7,6 +7,7 @@ from tests.wire.conftest import UDP, request
 from memcon.wire.events import DialogId
 from memcon.wire.sip import parse
 from memcon.wire.transaction import (
+    IDLE_TIMERS,
     INVITE_SERVER,
     OTHER_SERVER,
     T1,
@@ -71,3 +72,16 @@ def test_timers() -> None:
     timers.cancel("c", 2)
     assert timers.due(100) == ("a", 1)
     assert timers.next() is None
+
+
+def test_deadlines_of_calls_that_are_over_are_not_kept_for_half_an_hour() -> None:
+    timers = Timers()
+    for number in range(1000):
+        timers.set("session", f"call {number}", 1_800_000 + number)
+        timers.set("200", f"call {number}", number)
+        timers.cancel("200", f"call {number}")
+        if number % 100:
+            timers.cancel("session", f"call {number}")
+        assert len(timers._heap) <= 2 * len(timers._when) + IDLE_TIMERS
+    due = [timers.due(1_900_000) for _ in range(11)]
+    assert due == [*[("session", f"call {number}") for number in range(0, 1000, 100)], None]

@@ -7,6 +7,7 @@ written twice, and the sockets are only swept when the call stands in the journa
 from __future__ import annotations
 
 import socket
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from memcon.capture.facts import endpoint, stamp
@@ -17,6 +18,7 @@ from memcon.wire.events import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from memcon.capture.calls import Moment
     from memcon.capture.handover import Held
@@ -133,6 +135,10 @@ class Again:
 
     def commit(self) -> None:
         """Nothing."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
 
     def put(self, work: Work) -> None:
         """Keep it until the call stands in the journal."""

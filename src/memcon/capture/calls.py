@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from memcon.capture import facts as f
 from memcon.capture.left import LeftCall, Said
-from memcon.capture.media_loop import RTCP_EVERY, Add, MediaLoop, Mute, Muted, Owner, Release, Remove
+from memcon.capture.media_loop import Add, MediaLoop, Mute, Muted, Owner, Release, Remove
 from memcon.errors import MachineError
 from memcon.record.beat import slot_of
 from memcon.record.hashing import handle_hash, receipt_message, sha256
@@ -25,6 +25,7 @@ from memcon.wire.srs import RecordingServer, ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from memcon.capture.again import Again
     from memcon.capture.journal import JournalWriter
@@ -186,6 +187,10 @@ class Recorder:
         while self._given_back:
             self._pool.give_back(self._given_back.pop())
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is journalled within stands in the journal when it ends, in one frame."""
+        return self._journal.together()
+
     def settle_message(self) -> None:
         """After all events of a message: ports that were given out for it and not used go back."""
         for unused in self._allocated.values():
@@ -308,7 +313,7 @@ class Recorder:
                 if recorded.off:
                     work.append(Mute(True, (self._muted(recorded, index),)))
                 work.append(Add(handles.rtp, pair.rtp, rtp, since))
-                work.append(Add(handles.rtcp, pair.rtcp, rtcp, since, RTCP_EVERY))
+                work.append(Add(handles.rtcp, pair.rtcp, rtcp, since, quiet=True))
             work.append(Release(allocated.hold))
         return work
 

@@ -19,6 +19,7 @@ When the disk refuses:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -26,10 +27,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from memcon.capture.facts import stamp
 from memcon.capture.journal_file import JournalFile
+from memcon.capture.journal_frames import Collected, FrameMaker
 from memcon.capture.journal_places import Places
 from memcon.clock import NS, Durations
 from memcon.errors import MachineError
@@ -72,15 +73,15 @@ class JournalWriter:
         self._clock = clock
         self._log = log
         self._key_id = hashlib.sha256(key).digest()[:8]
-        self._aead = AESGCM(key)
+        self._maker = FrameMaker(instance, key)
         self._lock = threading.RLock()  # never waited for by the syncing thread while it syncs
         self._next_frame = 0
         self._next_file = 0
-        self._pending: list[bytes | memoryview] = []
-        self._pending_bytes = 0
-        self._backlog: deque[bytes] = deque()  # not written
+        self._pending = Collected()
+        self._together = False
+        self._backlog: deque[memoryview] = deque()  # not written
         self._backlog_bytes = 0
-        self._unsafe: deque[bytes] = deque()  # written, not synced
+        self._unsafe: deque[memoryview] = deque()  # written, not synced
         self._unsafe_bytes = 0
         self._written = 0  # frames written so far; those in _unsafe are the last of them
         self._trouble: MachineError | None = None
@@ -104,9 +105,22 @@ class JournalWriter:
     # --- what callers write ---
 
     def control(self, facts: dict[str, Any], attachments: Sequence[bytes] = ()) -> None:
-        """Write a control record, and all that was collected before it, in one frame."""
+        """Write a control record, and all that was collected before it, in one frame: now, or at the end of
+        what is being written `together`."""
         with self._lock:
             self.note(facts, attachments)
+            if not self._together:
+                self.commit()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written in here goes into one frame, which stands when this ends. For one thread at a time;
+        another may commit it earlier."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
             self.commit()
 
     def note(self, facts: dict[str, Any], attachments: Sequence[bytes] = ()) -> None:
@@ -121,13 +135,13 @@ class JournalWriter:
             for rows, octets in _pieces(sweep):
                 body = (
                     frames.media_head(sweep.wall_ns, sweep.monotonic_ns, rows.stop - rows.start),
-                    sweep.stream[rows].astype(">u4").tobytes(),
-                    sweep.arrival[rows].astype(">u8").tobytes(),
-                    sweep.length[rows].astype(">u2").tobytes(),
-                    sweep.data[octets].tobytes(),
+                    sweep.stream[rows].astype(">u4").view(np.uint8).data,
+                    sweep.arrival[rows].astype(">u8").view(np.uint8).data,
+                    sweep.length[rows].astype(">u2").view(np.uint8).data,
+                    sweep.data[octets].data,
                 )
                 self._collect(frames.encode_record(frames.TYPE_MEDIA, *body))
-                if self._pending_bytes > FRAME_BYTES:
+                if self._pending.size > FRAME_BYTES:
                     self.commit()
 
     def tick(self, wall: int, mono: int, watermark: int) -> None:
@@ -171,19 +185,14 @@ class JournalWriter:
     # --- frames ---
 
     def _collect(self, record: list[bytes | memoryview]) -> None:
-        self._pending += record
-        self._pending_bytes += sum(len(part) for part in record)
+        self._pending.add(record)
 
     def commit(self) -> None:
         """Encrypt what was collected into one frame and hand it to the kernel."""
         with self._lock:
-            if self._pending:
-                plaintext = b"".join(self._pending)
-                self._pending, self._pending_bytes = [], 0
-                head = frames.frame_head(len(plaintext) + frames.GCM_TAG, self._next_frame)
-                nonce = frames.frame_nonce(self._next_frame)
+            if self._pending.size:
+                frame = self._maker.make(self._next_frame, self._pending.take())
                 self._next_frame += 1
-                frame = head + self._aead.encrypt(nonce, plaintext, self.instance + head)
                 self._backlog.append(frame)
                 self._backlog_bytes += len(frame)
             self._flush()
@@ -231,7 +240,9 @@ class JournalWriter:
     def _safe_up_to(self, written: int) -> None:
         """A sync has covered the first `written` frames."""
         while self._unsafe and self._written - len(self._unsafe) < written:
-            self._unsafe_bytes -= len(self._unsafe.popleft())
+            frame = self._unsafe.popleft()
+            self._unsafe_bytes -= len(frame)
+            self._maker.give_back(frame)
         if not self._backlog:
             self._synced_at = self._clock.monotonic_ns()
             if self._trouble is not None and self._file is not None and self._places.at_home(self._file):

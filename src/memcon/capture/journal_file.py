@@ -53,7 +53,7 @@ class JournalFile:
         """Bytes written."""
         return self._file.size
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: bytes | memoryview) -> None:
         """Append one frame whole, or raise MachineError with the file as it was before.
 
         When not even that can be had, the file is marked as failed: it must be given up.

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SWEEP_NS = 100_000_000
 DROPS_NS = NS
-RTCP_EVERY = 2  # sweeps; more would hold the watermark, and with it each slot's end, back as long
 MAX_SOURCES = 64  # changes of a stream's source that are noted: each is an event of the call, sealed and kept
 
 
@@ -49,7 +48,7 @@ class Add:
     sock: socket.socket
     owner: Owner
     since_ns: int
-    every: int = 1
+    quiet: bool = False  # one that brings something now and then, as RTCP does
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +269,7 @@ class MediaLoop(threading.Thread):
 
     def _add(self, work: Add) -> None:
         try:
-            self._receiver.add(work.handle, work.sock, every=work.every, since_ns=work.since_ns)
+            self._receiver.add(work.handle, work.sock, quiet=work.quiet, since_ns=work.since_ns)
         except (OSError, LocalError) as error:
             # One socket that cannot be read must not end the recording of all others.
             text = f"stream {work.owner.stream} cannot be received: {error}"

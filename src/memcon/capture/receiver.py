@@ -1,16 +1,19 @@
 """The batch RTP receiver: a sweep over thousands of UDP sockets, one port per stream.
 
-There is no epoll and no callback. Every 100 ms or so the owner calls `Receiver.sweep`, which empties
-each socket with one `recvmmsg(MSG_DONTWAIT)` into reused memory and reads lengths, kernel timestamps
-and source addresses as arrays. Between sweeps the kernel's own buffers hold the packets: the default
-of 212,992 bytes is 256 packets of G.711, 5.1 s of a stream, and needs no privilege, so a pause for
+There is no callback. Every 100 ms or so the owner calls `Receiver.sweep`, which empties each socket with
+one `recvmmsg(MSG_DONTWAIT)` into reused memory and reads lengths, kernel timestamps and source addresses as
+arrays. Sockets that are seldom written to, such as those of RTCP, are asked for with one epoll all together,
+and only those that have something are visited. Between sweeps the kernel's own buffers hold the packets: the
+default of 212,992 bytes is 256 packets of G.711, 5.1 s of a stream, and needs no privilege, so a pause for
 sealing or for a disk loses nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
+import select
 import socket
 import struct
 from dataclasses import dataclass
@@ -62,8 +65,7 @@ class Receiver:
     time: one flooded port never starves the others, and the watermark says what is still queued.
 
     The watermark covers the streams added before the sweep. It is the start of the sweep less `settle_ns`,
-    and it may go back when the wall clock is stepped back. A socket swept only every n-th time holds it
-    back by up to n sweeps.
+    and it may go back when the wall clock is stepped back.
     """
 
     def __init__(
@@ -87,7 +89,8 @@ class Receiver:
         self._recvmmsg = load_recvmmsg()
         self._rows = Rows(rows, row_bytes)
         self._out = Output(16_384, 4 << 20)
-        self._number = 0
+        self._epoll = select.epoll()  # of the quiet sockets
+        self._quiet_slots: dict[int, int] = {}  # descriptor -> slot
         self._resume = 0  # the slot at which an early stop left off
         self._watermark_ns = clock.wall_ns() - settle_ns
         self._socket_errors = 0
@@ -109,7 +112,7 @@ class Receiver:
     def _allocate(self, capacity: int) -> None:
         self._stream = np.zeros(capacity, np.uint32)
         self._fd = np.full(capacity, -1, np.int64)
-        self._every = np.ones(capacity, np.int64)
+        self._quiet = np.zeros(capacity, np.bool_)
         self._fresh = np.zeros(capacity, np.bool_)
         self._connected = np.zeros(capacity, np.bool_)
         self._source = np.zeros((capacity, 4), np.uint64)
@@ -119,13 +122,12 @@ class Receiver:
 
     def _grow(self) -> None:
         before = len(self._fd)
-        for name in ("_stream", "_fd", "_every", "_fresh", "_connected", "_source", "_complete", "_drops"):
+        for name in ("_stream", "_fd", "_quiet", "_fresh", "_connected", "_source", "_complete", "_drops"):
             old = getattr(self, name)
             new = np.zeros((2 * before, *old.shape[1:]), old.dtype)
             new[:before] = old
             setattr(self, name, new)
         self._fd[before:] = -1
-        self._every[before:] = 1
         self._complete[before:] = NEVER
         self._free.extend(range(2 * before - 1, before - 1, -1))
 
@@ -153,9 +155,9 @@ class Receiver:
         return self._rows.truncated
 
     def add(
-        self, stream_id: int, sock: socket.socket, *, every: int = 1, since_ns: int | None = None
+        self, stream_id: int, sock: socket.socket, *, quiet: bool = False, since_ns: int | None = None
     ) -> None:
-        """Take over a bound UDP socket; it is swept at once, then in every `every`-th sweep.
+        """Take over a bound UDP socket; a `quiet` one is visited only in sweeps that find something in it.
 
         `since_ns` (wall) is a time before it was bound, where that was before the last sweep: packets may
         be as old, and the watermark goes back to there until it is swept.
@@ -165,8 +167,8 @@ class Receiver:
         if stream_id in self._slots:
             raise LocalError(f"stream {stream_id} has a socket already")
         self._closed_drops.pop(stream_id, None)
-        if every < 1 or not 0 <= stream_id < 2**32:
-            raise LocalError(f"stream {stream_id} swept every {every}")
+        if not 0 <= stream_id < 2**32:
+            raise LocalError(f"stream {stream_id} is no 32-bit number")
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if not self._free:
@@ -176,7 +178,10 @@ class Receiver:
         self._sockets[slot] = sock
         self._stream[slot] = stream_id
         self._fd[slot] = sock.fileno()
-        self._every[slot] = every
+        self._quiet[slot] = quiet
+        if quiet:
+            self._quiet_slots[sock.fileno()] = slot
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
         self._fresh[slot] = True
         self._connected[slot] = _is_connected(sock)
         self._source[slot] = 0
@@ -197,6 +202,7 @@ class Receiver:
             self._drain(int(self._fd[slot]), slot, LAST_DRAIN, out, sources, wall_ns)
         self._unload(out, sources, wall_ns)
         sock = self._sockets.pop(slot)
+        self._listen_no_more(slot, sock.fileno())
         self._closed_drops[stream_id] = self._read_drops(slot, sock)
         sock.close()
         self._broken.discard(stream_id)
@@ -206,6 +212,22 @@ class Receiver:
         self._fresh[slot] = False
         self._free.append(slot)
         return _sweep(wall_ns, monotonic_ns, self._watermark_ns, out, sources)
+
+    def _listen_no_more(self, slot: int, fd: int) -> None:
+        """To be done before a quiet socket is closed: it stays open where another process holds it too."""
+        if self._quiet_slots.get(fd) == slot:
+            del self._quiet_slots[fd]
+            with contextlib.suppress(OSError):  # someone else has closed it
+                self._epoll.unregister(fd)
+
+    def _due(self) -> npt.NDArray[np.int64]:
+        """The slots to visit. What is due and was not visited in the last sweep comes first."""
+        wanted = (self._fd >= 0) & (self._fresh | ~self._quiet)
+        if self._quiet_slots:
+            ready = self._epoll.poll(0, len(self._quiet_slots))
+            wanted[[self._quiet_slots[fd] for fd, _ in ready]] = True
+        due = np.flatnonzero(wanted)
+        return np.roll(due, -int(np.searchsorted(due, self._resume)))
 
     def _slot(self, stream_id: int) -> int:
         try:
@@ -221,11 +243,10 @@ class Receiver:
         wall_ns, monotonic_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
         out, sources = self._out, list[tuple[int, int, bytes]]()
         out.clear()
-        due = np.flatnonzero((self._fd >= 0) & (self._fresh | (self._number % self._every == 0)))
-        due = np.roll(due, -int(np.searchsorted(due, self._resume)))
-        self._number += 1
+        due = self._due()
         before = self._complete[due]
         self._complete[due] = wall_ns
+        self._complete[self._quiet & (self._fd >= 0)] = wall_ns  # nothing lay in those that are not due
         visited = self._pass(due, wall_ns, out, sources)
         self._complete[due[visited:]] = before[visited:]
         self._fresh[due[:visited]] = False
@@ -323,6 +344,7 @@ class Receiver:
             return True
         # Someone closed it behind our back: a defect, but no reason to lose what the others received.
         self._broken.add(int(self._stream[slot]))
+        self._listen_no_more(slot, int(self._fd[slot]))
         self._fd[slot] = -1
         self._complete[slot] = NEVER
         return False
@@ -368,6 +390,8 @@ class Receiver:
         for sock in self._sockets.values():
             sock.close()
         self._keeper.close()
+        self._epoll.close()
+        self._quiet_slots.clear()
         self._sockets.clear()
         self._slots.clear()
         self._fd[:] = -1

@@ -285,18 +285,26 @@ class SipServer:
         """
         outputs: list[ev.Output] = []
         self._guarded("receive", lambda: outputs.extend(ask()))
-        for output in sorted(outputs, key=lambda output: isinstance(output, ev.Send)):
-            if self._guarded(type(output).__name__, partial(self._do, output, at)):
-                continue
-            dialog = _dialog_of(output)
-            if dialog is not None and not isinstance(output, ev.CallStarted):
-                self.recorder.failed(dialog, at, "a defect of the recorder: see its log")
+        with self.recorder.together():
+            for output in outputs:
+                if not isinstance(output, ev.Send):
+                    self._attend(output, at)
+        for output in outputs:
+            if isinstance(output, ev.Send):
+                self._attend(output, at)
         for output in outputs:
             # Its sender must not go on believing that it is recorded.
             if isinstance(output, ev.CallStarted) and not self.recorder.recording(output.call.dialog):
                 self.end_call(output.call.dialog, "the call cannot be recorded")
         self.recorder.settle_message()
         self._set_timer()
+
+    def _attend(self, output: ev.Output, at: Moment) -> None:
+        if self._guarded(type(output).__name__, partial(self._do, output, at)):
+            return
+        dialog = _dialog_of(output)
+        if dialog is not None and not isinstance(output, ev.CallStarted):
+            self.recorder.failed(dialog, at, "a defect of the recorder: see its log")
 
     def _guarded(self, doing: str, step: Callable[[], None]) -> bool:
         """Take one step; False if a defect of ours ended it."""

@@ -18,6 +18,7 @@ from memcon.errors import MachineError
 from memcon.seal.held import asked_again
 from memcon.seal.sealer import Sealer
 from memcon.store.durable import machine_errors, write_file
+from memcon.store.memory import keep_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.store.paths import Home
 
-IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.05
 LINGER_NS = 10 * NS
 ALIVE_NS = NS // 2
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -166,5 +167,6 @@ def run_seal(
     its stop record by then. `alive` is called about twice a second while it works. Raises
     MachineError only where the disk refuses until that time is over.
     """
+    keep_memory()
     calm_collector()
     _Seal(home, stop, clock or SystemClock(), log, witnessed=witnessed, alive=alive).run()

@@ -43,7 +43,7 @@ _COUNT = 4
 _ARRIVAL, _LENGTH = 8, 2
 _STAMPS = 20
 """Where in a block's head its least and greatest timestamp stand."""
-_FIRST_BYTES, _FIRST_ROWS = 1 << 18, 1 << 10
+_FIRST_BYTES, _FIRST_ITEMS, _FIRST_ROWS = 1 << 18, 1 << 16, 1 << 10
 _MASK, _HALF = (1 << 32) - 1, 1 << 31
 _TAME = 1 << 30
 """Distances up to it can be added up without wrapping."""
@@ -97,34 +97,51 @@ def _copy(source: NDArray[np.uint8], at: Ints, target: NDArray[np.uint8], to: In
             _windows(target, width)[to[start:end]] = _windows(source, width)[at[start:end]]
 
 
-class _Buffer:
-    """Bytes that grow at their end."""
+class _Ring:
+    """Memory that is filled from its beginning to its end and then from its beginning again, where pieces are
+    no longer wanted: they come and go nearly in the order of their arrival. Places and sizes are in items;
+    there may be several columns, each with so many bytes an item."""
 
-    def __init__(self) -> None:
-        self.data = np.zeros(_FIRST_BYTES, np.uint8)
+    def __init__(self, *widths: int) -> None:
+        self._widths = widths
         self.filled = 0
+        self._allocate(_FIRST_ITEMS)
 
-    def fits(self, size: int) -> bool:
-        return self.filled + size <= len(self.data)
+    def _allocate(self, items: int) -> None:
+        self.data = [np.zeros(items * width, np.uint8) for width in self._widths]
+        self._items = items
+        self._end = items
+        """Up to here there is room: the end, or the first piece ahead that is still wanted."""
 
-    def add(self, data: memoryview) -> None:
-        """Append bytes; they must fit."""
-        end = self.filled + len(data)
-        self.data[self.filled : end] = np.frombuffer(data, np.uint8)
-        self.filled = end
+    def fits(self, items: int) -> bool:
+        return self.filled + items <= self._end
 
-    def keep(self, at: Ints, size: Ints, room: int) -> Ints:
-        """Only these pieces stay, in this order, with room for three times as much and for `room` more: what
-        stays is copied each time, so that more room is less copying. Returns where they are now."""
-        ends = np.cumsum(size)
-        live = int(ends[-1]) if len(ends) else 0
-        old, wanted = self.data, 4 * (live + room)
-        if live:  # into other memory: pieces may not be copied onto themselves
-            self.data = np.zeros(max(len(old), wanted), np.uint8)
-            _copy(old, at, self.data, ends - size, size)
-        elif len(old) < wanted:
-            self.data = np.zeros(wanted, np.uint8)
-        self.filled = live
+    def add(self, items: int, *columns: memoryview) -> int:
+        """Put so many items in, which must fit; returns where the first is."""
+        at, self.filled = self.filled, self.filled + items
+        for data, width, column in zip(self.data, self._widths, columns, strict=True):
+            data[at * width : self.filled * width] = np.frombuffer(column, np.uint8)
+        return at
+
+    def make_room(self, at: Ints, size: Ints, items: int) -> Ints:
+        """Room for so many more items beside these pieces, the only ones still wanted; returns where they are
+        now: where they were, unless all of it was too little."""
+        ahead = at[at >= self.filled]
+        self._end = int(ahead.min()) if len(ahead) else self._items
+        if not self.fits(items) and not len(ahead):
+            first = int(at.min()) if len(at) else self._items
+            if first >= items:
+                self.filled, self._end = 0, first
+        return at if self.fits(items) else self._move(at, size, items)
+
+    def _move(self, at: Ints, size: Ints, items: int) -> Ints:
+        """Into other memory, since pieces may not be copied onto themselves: with room for as much again."""
+        before, ends = self.data, np.cumsum(size)
+        self.filled = int(ends[-1]) if len(ends) else 0
+        self._allocate(max(self._items, 2 * self.filled + 4 * items))
+        if self.filled:
+            for old, new, width in zip(before, self.data, self._widths, strict=True):
+                _copy(old, at * width, new, (ends - size) * width, size * width)
         return ends - size
 
 
@@ -190,7 +207,7 @@ class Waiting:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._packets, self._arrivals, self._lengths = _Buffer(), _Buffer(), _Buffer()
+        self._packets, self._times = _Ring(1), _Ring(_ARRIVAL, _LENGTH)
         self._runs = _Rows()
         self._content = np.zeros(_FIRST_BYTES, np.uint8)
 
@@ -198,22 +215,22 @@ class Waiting:
 
     def add(self, runs: Runs, arrivals: memoryview, lengths: memoryview, packets: memoryview) -> None:
         """A sweep's packets in runs: `since` and length of each (big-endian u64 and u16), their bytes."""
-        parts = ((self._packets, packets), (self._arrivals, arrivals), (self._lengths, lengths))
-        if not (self._runs.fits(len(runs.count)) and all(part.fits(len(data)) for part, data in parts)):
-            self._make_room(len(runs.count), [len(data) for _, data in parts])
-        first = self._lengths.filled // _LENGTH + np.cumsum(runs.count) - runs.count
-        self._runs.add(runs, first, self._packets.filled + np.cumsum(runs.size) - runs.size)
-        for part, data in parts:
-            part.add(data)
+        count = len(lengths) // _LENGTH
+        if not (
+            self._runs.fits(len(runs.count)) and self._packets.fits(len(packets)) and self._times.fits(count)
+        ):
+            self._make_room(len(runs.count), count, len(packets))
+        first = self._times.add(count, arrivals, lengths) + np.cumsum(runs.count) - runs.count
+        self._runs.add(
+            runs, first, self._packets.add(len(packets), packets) + np.cumsum(runs.size) - runs.size
+        )
 
-    def _make_room(self, rows: int, sizes: list[int]) -> None:
+    def _make_room(self, rows: int, count: int, octets: int) -> None:
         """Drop what is sealed."""
         runs = self._runs
         keep = np.flatnonzero(runs["stream"] != TAKEN)
-        first, count = runs["first"][keep], runs["count"][keep]
-        at = self._packets.keep(runs["at"][keep], runs["size"][keep], sizes[0])
-        self._arrivals.keep(_ARRIVAL * first, _ARRIVAL * count, sizes[1])
-        first = self._lengths.keep(_LENGTH * first, _LENGTH * count, sizes[2]) // _LENGTH
+        at = self._packets.make_room(runs["at"][keep], runs["size"][keep], octets)
+        first = self._times.make_room(runs["first"][keep], runs["count"][keep], count)
         runs.keep(keep, first, at, rows)
 
     # ------------------------------------------------------------------ what waits
@@ -280,12 +297,13 @@ class Waiting:
         before, filled = _before(count, edge, having), _before(size, edge, having)
         first, at = self._runs["first"][runs.row], self._runs["at"][runs.row]
         body = to + _HEAD.itemsize
+        (arrivals, lengths), (packets,) = self._times.data, self._packets.data
         where = np.repeat(body, having) + _ARRIVAL * before
-        _copy(self._arrivals.data, _ARRIVAL * first, content, where, _ARRIVAL * count)
+        _copy(arrivals, _ARRIVAL * first, content, where, _ARRIVAL * count)
         where = np.repeat(body + _ARRIVAL * counts, having) + _LENGTH * before
-        _copy(self._lengths.data, _LENGTH * first, content, where, _LENGTH * count)
+        _copy(lengths, _LENGTH * first, content, where, _LENGTH * count)
         where = np.repeat(body + (_ARRIVAL + _LENGTH) * counts, having) + filled
-        _copy(self._packets.data, at, content, where, size)
+        _copy(packets, at, content, where, size)
         for block in wild.tolist():
             _settle_stamps(memoryview(content.data)[int(to[block]) + ENTRY :], int(length[block]))
         return _contents(content, starts, blocks, to, head["stream"])

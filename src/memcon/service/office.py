@@ -1,7 +1,8 @@
 """The office process: indexes the feed, fills the vault, serves the pages. Nobody waits for it.
 
-Three threads: uvicorn (this one), the indexer, the keeper. Each of the latter two says what it could
-not do and goes on; what one misses, the files still have.
+A thread each: uvicorn (this one), the indexer, the keeper, and what is made ahead of the first look while
+the machine is idle. Each but the first says what it could not do and goes on; what one misses, the files
+still have.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,7 @@ from memcon.service.archive import Archive
 from memcon.service.dossier_bundle import dossier_bundle
 from memcon.service.dossiers import catch_up, open_desk
 from memcon.service.followed import open_sets
+from memcon.service.idleness import idle
 from memcon.service.intakes import Intakes
 from memcon.service.listening_child import ListeningChild
 from memcon.service.metrics import Metrics, serve_metrics
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
 INDEX_SECONDS = 0.2
 KEEP_SECONDS = 0.5
 FEED_SECONDS = 1.0
+AHEAD_SECONDS = 1.0
+AHEAD = 1000
+"""Calls at most for which something is made ahead of the first look; what is left out is made at that."""
 SLOTS_NS = 600 * NS
 VERIFIER_FILE = "memcon-verify.pyz"
 
@@ -93,7 +99,8 @@ class Office:
     ) -> None:
         self._home = home
         self._clock = clock
-        self._when_kept = kept  # called with each call that came into the vault
+        self._when_idle = kept  # called with each call that came into the vault, when there is time
+        self._waiting: deque[int] = deque(maxlen=AHEAD)
         self.catalogue = Catalogue(home.catalogue)
         self._keeper = Keeper(home, config.origin, clock, config.vault_fallback)
         self._swept = False
@@ -122,9 +129,7 @@ class Office:
         outcome = self._keeper.keep_done()
         problems = list(outcome.problems)
         self._kept += len(outcome.kept)
-        if self._when_kept is not None and not stopping:
-            for number in outcome.kept:
-                self._when_kept(number)
+        self._waiting.extend(outcome.kept)
         now = self._clock.monotonic_ns()
         if stopping or now >= self._next_slots:
             self._next_slots = now + SLOTS_NS
@@ -133,6 +138,11 @@ class Office:
             self._troubles["vault"] = "; ".join(problems)
         else:
             self._troubles.pop("vault", None)
+
+    def ahead(self) -> None:
+        """While the machine is idle, make what the first look at a call needs; the newest call first."""
+        if self._when_idle is not None and self._waiting and idle(self._home, self._clock):
+            self._when_idle(self._waiting.pop())
 
     def catch_up(self) -> None:
         """Dossiers and transcripts that were written while no office ran."""
@@ -255,6 +265,7 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         threading.Thread(target=office.catch_up_intakes, args=(intakes,), daemon=True),
         threading.Thread(target=office.loop, args=(office.index, INDEX_SECONDS, stop, "index"), daemon=True),
         threading.Thread(target=office.loop, args=(office.keep, KEEP_SECONDS, stop, "vault"), daemon=True),
+        threading.Thread(target=office.loop, args=(office.ahead, AHEAD_SECONDS, stop, "ahead"), daemon=True),
         threading.Thread(target=office.loop, args=(feeds.advance, FEED_SECONDS, stop, "feeds"), daemon=True),
         threading.Thread(target=office.loop, args=(listening.watch, 0.5, stop, "speech"), daemon=True),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),

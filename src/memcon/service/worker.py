@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
     Role = Callable[[Home, Config, Handover], None]
 
+OFFICE_NICE = 5
+"""Whatever the office does may wait for those that record."""
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where the kernel shares the processors between sessions, `nice` says nothing between processes of two, and
+each worker has a session of its own: this file has the session's (sched(7), "The autogroup feature")."""
 ALONE_SECONDS = 60
 ALONE_TRIES = 1200
 
@@ -89,7 +94,18 @@ def _load(role: str) -> Role:
         return witness
     from memcon.service.office import run_office
 
-    return lambda home, config, handover: run_office(home, config, clock, follow_supervisor(handover))
+    def office(home: Home, config: Config, handover: Handover) -> None:
+        give_way()
+        run_office(home, config, clock, follow_supervisor(handover))
+
+    return office
+
+
+def give_way() -> None:
+    """Let this process and its session have the processors after all others of the recorder."""
+    os.nice(OFFICE_NICE)
+    with contextlib.suppress(OSError):  # a kernel or container without it
+        AUTOGROUP.write_text(str(OFFICE_NICE))
 
 
 def follow_supervisor(handover: Handover) -> Callable[[], None]:

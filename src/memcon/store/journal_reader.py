@@ -19,6 +19,7 @@ from memcon.errors import FormatError
 from memcon.record import journal
 from memcon.record.hashing import sha256
 from memcon.store import durable
+from memcon.store.memory import Scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,12 +40,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decrypted frame and the file it came from."""
+    """One decrypted frame and the file it came from. `plaintext` is good until the next frame is read."""
 
     instance: bytes
     file_number: int
     number: int
-    plaintext: bytes
+    plaintext: memoryview
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class JournalReader:
         self._fd = -1
         self._open_file: Path | None = None
         self._unreadable: set[Path] = set()
+        self._ciphertext, self._plaintext = Scratch(), Scratch()
 
     @property
     def current(self) -> InstanceJournal | None:
@@ -246,8 +248,8 @@ class JournalReader:
                 if not self._resync(current, f"{name} at byte {current.offset}", str(error)):
                     return None
                 continue
-            ciphertext = os.pread(self._fd, length, current.offset + journal.FRAME_HEAD)
-            if len(ciphertext) < length:
+            ciphertext = self._ciphertext.view(length)
+            if os.preadv(self._fd, [ciphertext], current.offset + journal.FRAME_HEAD) < length:
                 return None
             at, current.offset = current.offset, current.offset + journal.FRAME_HEAD + length
             expected = current.frame or 0
@@ -259,7 +261,8 @@ class JournalReader:
                 self.findings.append(Finding(f"{name} at byte {at}", f"frame {number}, due was {expected}"))
             try:
                 nonce = journal.frame_nonce(number)
-                plaintext = key.decrypt(nonce, ciphertext, current.instance + head)
+                plaintext = self._plaintext.view(length - journal.GCM_TAG)
+                key.decrypt_into(nonce, ciphertext, current.instance + head, plaintext)
             except InvalidTag:
                 self.findings.append(Finding(f"{name} at byte {at}", "a frame that does not authenticate"))
                 continue

@@ -24,6 +24,7 @@ T2 = 4_000 * MS
 T4 = 5_000 * MS
 """How long a message may linger in the network, ns."""
 TIMEOUT = 64 * T1
+IDLE_TIMERS = 64  # deadlines that mean nothing any more, beside as many as are wanted
 """Timers B, F, H, J, L, ns."""
 
 
@@ -156,10 +157,19 @@ class Timers:
         self._when[kind, subject] = when
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, (kind, subject)))
+        self._tidy()
 
     def cancel(self, kind: str, subject: Hashable) -> None:
         """Forget a deadline, if it is set."""
         self._when.pop((kind, subject), None)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """What was cancelled lies in the heap until its time comes, half an hour for a session: where most of
+        it is such, only what is wanted stays."""
+        if len(self._heap) > 2 * len(self._when) + IDLE_TIMERS:
+            self._heap = [entry for entry in self._heap if self._when.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def next(self) -> int | None:
         """The earliest deadline, None if there is none."""
