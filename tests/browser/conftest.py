@@ -73,7 +73,9 @@ class Site:
 
     def _heard(self, message: ConsoleMessage) -> None:
         """Keep what the browser complains of, but for answers that a test asked for."""
-        expected = any(status in message.text for status in ("404 (Not Found)", "403 (Forbidden)"))
+        expected = any(
+            status in message.text for status in ("404 (Not Found)", "403 (Forbidden)", "409 (Conflict)")
+        )
         if message.type == "error" and not expected:
             self.complaints.append(message.text)
 

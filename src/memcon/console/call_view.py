@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from memcon.clock import NS
-from memcon.console import score, transcript_view
+from memcon.console import score, transcript_correcting, transcript_view
 from memcon.console.citing import citation, public_address
 from memcon.console.deps import HEARD
 from memcon.console.event_words import MESSAGES
@@ -264,6 +264,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         Route("/calls/{number:int}/verify", ask, methods=["GET"]),
         Route("/calls/{number:int}/verify", posted(pages, verify), methods=["POST"]),
         *transcript_view.routes(pages, sections, find),
+        *transcript_correcting.routes(pages, sections, find),
     ]
 
 

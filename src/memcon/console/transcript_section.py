@@ -122,6 +122,8 @@ class Section:
     changes: tuple[ChangeRow, ...] | None = ()
     notes: tuple[str, ...] = ()
     count: int = 0
+    seen: str = ""
+    """The hash of the version that is shown by default: what whoever writes the next one must have seen."""
 
     @property
     def has(self) -> frozenset[str]:
@@ -172,11 +174,16 @@ class Sections:
             changes=changes,
             notes=tuple(lane_notes(it.lanes)),
             count=it.count(),
+            seen=self._heads.get((place.key, current)).hash if shown != current else drawn.kept.hash,
         )
 
     def kept(self, key: str, version: int) -> Kept:
         """One version, checked. UsageError where there is none."""
         return self._drawn.get((key, version)).kept
+
+    def minutes(self, key: str, version: int) -> tuple[Minute, ...]:
+        """All of a version as it stands on a page. UsageError where there is none."""
+        return self._drawn.get((key, version)).minutes
 
     def lines(self, key: str, shown: int, after: int = 0) -> list[Line]:
         """The versions after number `after`, newest first."""

@@ -1,15 +1,10 @@
 // The player of a call: our own buttons over the browser's audio, a head that walks through the score.
 // Without this the browser's own controls are there and the score is still complete.
 
+import { clock } from './lit.js';
+
 const audio = document.getElementById('audio');
 const play = document.getElementById('play');
-
-function clock(second) {
-  const whole = Math.max(0, Math.floor(second));
-  const minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600);
-  const secs = String(whole % 60).padStart(2, '0');
-  return hours ? `${hours}:${String(minutes).padStart(2, '0')}:${secs}` : `${minutes}:${secs}`;
-}
 
 function svg(name, attributes) {
   const node = document.createElementNS('http://www.w3.org/2000/svg', name);

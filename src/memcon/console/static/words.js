@@ -1,62 +1,16 @@
 // The words of a transcript: lit while they are heard, heard when they are clicked, chosen to be cited.
 // Without this the page is the same text, its times are links, and a form cites a span.
+import { Words, clock, visible } from './lit.js';
 import { player } from './player.js';
 
 const box = document.getElementById('words');
 const audio = document.getElementById('audio');
 const reading = document.getElementById('reading');
 const panel = document.getElementById('chosen');
-const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, '0')}`;
-
-/** The first place in a sorted list whose value is greater. */
-function after(list, value) {
-  let low = 0, high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle] <= value) low = middle + 1; else high = middle;
-  }
-  return low;
-}
-
-class Words {
-  constructor() {
-    this.all = [...box.querySelectorAll('.w')];
-    this.lanes = new Map();
-    for (const node of this.all) {
-      const lane = node.closest('.utt').dataset.lane;
-      if (!this.lanes.has(lane)) this.lanes.set(lane, []);
-      this.lanes.get(lane).push({ node, t: Number(node.dataset.t), e: Number(node.dataset.e) });
-    }
-    for (const [lane, words] of this.lanes) {
-      words.sort((a, b) => a.t - b.t);
-      this.lanes.set(lane, { words, starts: words.map((one) => one.t), lit: null });
-    }
-  }
-
-  /** The word of a lane that is being heard at a second, or was just now. */
-  heard(lane, second) {
-    const word = lane.words[after(lane.starts, second) - 1];
-    return word && second < word.e + 0.25 ? word.node : null;
-  }
-
-  span(first, last) {
-    const some = this.all.slice(first, last + 1);
-    return [some[0].dataset.t, some.reduce((end, one) => (Number(one.dataset.e) > Number(end) ? one.dataset.e : end), '0')];
-  }
-
-  within(from, to) {
-    return this.all.filter((one) => Number(one.dataset.e) > from && Number(one.dataset.t) < to);
-  }
-}
-
-const visible = (node) => {
-  const { top, bottom } = node.getBoundingClientRect();
-  return bottom > 0 && top < innerHeight;
-};
 
 class Reader {
   constructor() {
-    this.words = new Words();
+    this.words = new Words(box);
     this.at = -1; // the word the keys stand on
     this.from = -1; // where a choice by keys began
     this.chosen = [];
@@ -94,7 +48,7 @@ class Reader {
 
   run() {
     if (audio.paused) return;
-    this.light();
+    this.words.light(player.second, true);
     requestAnimationFrame(() => this.run());
   }
 
@@ -103,19 +57,7 @@ class Reader {
     this.button.setAttribute('aria-pressed', String(on));
     this.button.textContent = on ? 'Pause' : 'Play';
     document.getElementById('read-clock').textContent = `${clock(player.second)} of ${clock(player.total)}`;
-    if (on || player.second > 0) this.light();
-  }
-
-  light() {
-    for (const lane of this.words.lanes.values()) {
-      const word = this.words.heard(lane, player.second);
-      if (word === lane.lit) continue;
-      const follow = !audio.paused && lane.lit && word && visible(lane.lit) && !visible(word);
-      lane.lit?.classList.remove('now');
-      word?.classList.add('now');
-      lane.lit = word;
-      if (follow) word.scrollIntoView({ block: 'center' });
-    }
+    if (on || player.second > 0) this.words.light(player.second, on);
   }
 
   showKeys() {
