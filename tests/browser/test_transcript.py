@@ -107,14 +107,19 @@ def test_without_scripts_the_words_are_text_and_links(browser: Browser, still: S
     page.context.close()
 
 
-def test_words_of_a_call_that_goes_on_appear_by_the_beat(browser: Browser, site: Site) -> None:
+def test_words_of_a_call_that_goes_on_appear_as_they_are_said(browser: Browser, site: Site) -> None:
     page = site.visitor(browser)
     page.clock.install()
     page.goto(site.base + "/calls/40")
     assert "No words yet" in page.inner_text("#no-words")
-    said = utterance("The figures are here.", 490_000)
+    said, more = utterance("The figures are here.", 470_000), utterance("All of them.", 490_000)
     site.office.transcripts.heard[40] = (Lane("A", speaker="Ingrid Solheim", utterances=(said,)),)
-    page.clock.run_for(10_100)
+    page.clock.run_for(1_100)
+    page.wait_for_selector("#w-7 .utt")
+    assert "Each utterance stands here" in page.inner_text("#no-words")
+    site.office.transcripts.heard[40] = (Lane("A", speaker="Ingrid Solheim", utterances=(said, more)),)
+    page.clock.run_for(1_100)
     page.wait_for_selector("#w-8 .utt")
-    assert "The figures are here." in page.inner_text("#words")
+    page.clock.run_for(10_100)  # the beat brings the same words and doubles none
+    assert page.inner_text("#words").count("The figures are here.") == 1
     page.context.close()

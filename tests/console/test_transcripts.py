@@ -156,6 +156,11 @@ def test_words_appear_while_a_call_goes_on(book: FakeBook, reader: TestClient) -
     assert "The</span> " in fragment
     assert 'id="w-0"' not in fragment
     assert 'id="w-0"' in reader.get("/fragments/call/40").text
+    assert 'data-words="/fragments/words/40"' in page
+    words = reader.get("/fragments/words/40?minute=8").text
+    assert 'id="w-8"' in words
+    assert 'id="w-5"' not in words
+    assert "score" not in words
 
 
 def test_an_overseer_has_no_words(office: Office) -> None:
@@ -165,6 +170,7 @@ def test_an_overseer_has_no_words(office: Office) -> None:
         assert overseer.get(f"/calls/7/transcript/{path}").status_code == 403
     office.transcripts.heard[40] = (Lane("A", utterances=(utterance("secret", 1000),)),)
     assert "secret" not in overseer.get("/fragments/call/40").text
+    assert overseer.get("/fragments/words/40").status_code == 404
 
 
 def test_a_console_without_transcripts_has_no_such_pages(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from memcon.catalogue.catalogue import Catalogue
 from memcon.cli.main import main
 from memcon.clock import SystemClock
 from memcon.console.app import create_app
+from memcon.record.transcript import Lane, Machine, Subject, Transcript, Utterance, Word
 from memcon.service.archive import Archive
 from memcon.service.config import load, template
 from memcon.service.demo import free_port
@@ -28,6 +29,7 @@ from memcon.service.intakes import Intakes
 from memcon.service.office import console_deps
 from memcon.service.rebuilding import rebuild_catalogue
 from memcon.service.setup import init_home
+from memcon.service.transcripts import open_transcripts
 from memcon.store.paths import Home
 
 if TYPE_CHECKING:
@@ -179,6 +181,27 @@ def test_it_is_verified_from_its_page(client: TestClient) -> None:
     assert done.status_code == 200
     assert "Intake 1 is unaltered since it was taken in" in done.text
     assert "commits to it" in done.text
+
+
+def test_its_words_are_read_and_corrected(client: TestClient, filled: Home) -> None:
+    assert "No transcript yet." in client.get("/taken-in/1").text
+    of = Subject("intake", "1", "ab" * 32, 2000)
+    said = Lane("A", speaker="A. Holt", utterances=(Utterance(0, 900, (Word("Gas", 0, 900, 800),)),))
+    machine = Machine("fake", "1", "tiny", "", "")
+    first = open_transcripts(filled, SystemClock()).append(Transcript(of, "memcon", (said,), machine))
+    page = client.get("/taken-in/1").text
+    assert 'data-t="0" data-e="0.9">Gas</span>' in page
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    cited = client.get("/taken-in/1/transcript/cite?from=0&to=1").text
+    assert "sound recording, taken in on" in cited
+    assert f"SHA-256 {first.hash}" in cited
+    assert "/taken-in/1/audio/all.flac" in client.get("/taken-in/1/transcript/correct").text
+    part = {"speaker": "", "text": "Gas prices"}
+    edit = {"lane": "A", "start": 0, "before": "Gas", "parts": [part]}
+    form = {"token": token, "base": "1", "hash": first.hash, "seen": first.hash}
+    form["corrections"] = json.dumps({"edits": [edit], "speakers": {}, "note": ""})
+    assert client.post("/taken-in/1/transcript/correct", data=form).json()["version"] == 2
+    assert "prices" in client.get("/taken-in/1").text
 
 
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(tmp_path: Path) -> None:

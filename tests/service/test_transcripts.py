@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memcon.catalogue.catalogue import Catalogue
@@ -33,5 +34,9 @@ def test_what_no_note_is_known_for_is_handed_in_again(tmp_path: Path) -> None:
     assert [*book.sealed([first.hash, second.hash])] == [first.hash]
     assert book.store.current_version("call-1") == 2
     assert book.live(1) == ()
+    home.live_transcripts.mkdir(parents=True)
+    text = home.live_transcripts / "1.json"
+    text.write_bytes(replace(DRAFT, at="2026-11-28T08:00:00Z").encode())
+    assert book.live(1) == DRAFT.lanes
     assert isinstance(book.installed, bool)
     catalogue.close()

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from memcon.clock import NS
-from memcon.console import score, transcript_correcting, transcript_view
+from memcon.console import score, transcript_view
 from memcon.console.citing import citation, public_address
 from memcon.console.deps import HEARD
 from memcon.console.event_words import MESSAGES
@@ -23,7 +23,7 @@ from memcon.console.transcript_view import section_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.verdicts import Verdicts
 from memcon.console.window_words import sealed_between
-from memcon.console.words import between, count, listed, number, sentence
+from memcon.console.words import between, count, listed, number, sentence, whole
 from memcon.errors import MemconError, UsageError
 
 if TYPE_CHECKING:
@@ -215,7 +215,11 @@ def routes(pages: Pages) -> list[BaseRoute]:
             command=call_command(recorder.vkeys, file_name(call.row.display, "bundle"), packed=packed),
             policy_command=policy_command(file_name(call.row.display, "bundle"), packed=packed),
             grow=f"/fragments/call/{number_}" if live else "/fragments/pulse",
+            word_feed=f"/fragments/words/{number_}" if live and sections is not None else "",
         )
+
+    def cited(request: Request, origin: str) -> str:
+        return citation(find(request), office=deps.office, origin=origin, address="")
 
     def fragment(request: Request) -> Response:
         call = find(request)
@@ -258,13 +262,22 @@ def routes(pages: Pages) -> list[BaseRoute]:
     def ask(request: Request) -> Response:
         return RedirectResponse(f"/calls/{find(request).row.number}#verify", 303)
 
+    def heard(request: Request) -> Response:
+        """The newest words of a call that goes on: asked for each second, and as small as that."""
+        call = find(request)
+        if sections is None or not request.state.user.may_hear:
+            raise HTTPException(404, "There are no words here")
+        first = whole(request.query_params.get("minute")) or 0
+        minutes = sections.live_minutes(call.row.number, max(0, first - HEARD_LATER))
+        return pages.page(request, "fragment_words.html", heard=minutes)
+
     return [
         Route("/calls/{number:int}", show, name="call"),
+        Route("/fragments/words/{number:int}", heard),
         Route("/fragments/call/{number:int}", fragment),
         Route("/calls/{number:int}/verify", ask, methods=["GET"]),
         Route("/calls/{number:int}/verify", posted(pages, verify), methods=["POST"]),
-        *transcript_view.routes(pages, sections, find),
-        *transcript_correcting.routes(pages, sections, find),
+        *transcript_view.routes(pages, sections, "/calls/{number:int}", find, cited),
     ]
 
 

@@ -9,11 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from memcon.console import score
+from memcon.console import score, transcript_view
 from memcon.console.call_view import with_peaks
 from memcon.console.citing import public_address
 from memcon.console.file_view import file_name, send_file
 from memcon.console.guard import posted
+from memcon.console.transcript_section import Sections
+from memcon.console.transcript_view import section_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.verdicts import Verdicts
 from memcon.console.window_words import sealed_between
@@ -96,6 +98,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return book().peaks(n)
 
     loudness = Unhurried(peaks_of)
+    sections = Sections(deps.transcripts) if deps.transcripts is not None else None
 
     def find(request: Request) -> tuple[CallPage, Intake, IntakeLine]:
         n = request.path_params["n"]
@@ -136,6 +139,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             minutes=score.minutes(call.lanes, ended=True, taken=True),
             waveform_comes=peaks is None,
             verdict=verdicts.get(call.row.number),
+            transcript=section_of(request, sections, call),
             offers={offer.kind: offer.size for offer in book().offers(intake.n)},
             names={kind: name_of(call, intake, kind) for kind in KINDS},
             citation=citation(
@@ -148,6 +152,12 @@ def routes(pages: Pages) -> list[BaseRoute]:
             ),
             grow="/fragments/pulse",
         )
+
+    def cited(request: Request, origin: str) -> str:
+        return citation(*find(request), office=deps.office, origin=origin, address="")
+
+    def only_call(request: Request) -> CallPage:
+        return find(request)[0]
 
     def may_hear(request: Request) -> None:
         if not request.state.user.may_hear:
@@ -190,6 +200,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         Route("/taken-in/{n:int}/audio/{which}.{kind}", audio),
         Route("/taken-in/{n:int}/download/{kind}", download),
         Route("/taken-in/{n:int}/verify", posted(pages, verify), methods=["POST"]),
+        *transcript_view.routes(pages, sections, "/taken-in/{n:int}", only_call, cited),
     ]
 
 

@@ -16,9 +16,8 @@ from starlette.routing import BaseRoute, Route
 
 from memcon.console.corrections import Corrections, Edit, Part, again, corrected, typed
 from memcon.console.guard import posted
-from memcon.console.transcript_view import place_of, whole
 from memcon.console.transcript_words import when
-from memcon.console.words import between
+from memcon.console.words import between, whole
 from memcon.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -94,17 +93,16 @@ def _text(value: object, longest: int = MOST_TEXT) -> str:
     return value
 
 
-def routes(pages: Pages, sections: Sections | None, find: Callable[[Request], CallPage]) -> list[BaseRoute]:
-    """`…/transcript/correct` and `…/transcript/restore`; nothing where there are no transcripts."""
-    book = pages.deps.transcripts
-    if sections is None or book is None:
-        return []
+def routes(
+    pages: Pages, sections: Sections, below: str, find: Callable[[Request], tuple[CallPage, Place]]
+) -> list[BaseRoute]:
+    """`/correct` and `/restore` below an address of a transcript."""
+    book = sections.book
 
     def found(request: Request) -> tuple[CallPage, Place]:
         if not request.state.user.may_correct:
             raise HTTPException(403, "An operator or a custodian corrects a transcript")
-        call = find(request)
-        return call, place_of(call)
+        return find(request)
 
     def version_of(request: Request, place: Place) -> Kept:
         """The version to be corrected: the one asked for, else the one that is shown."""
@@ -199,10 +197,9 @@ def routes(pages: Pages, sections: Sections | None, find: Callable[[Request], Ca
     async def restored(request: Request, form: FormData) -> Response:
         return await run_in_threadpool(restore, request, form)
 
-    at = "/calls/{number:int}/transcript"
     return [
-        Route(at + "/correct", page, methods=["GET"]),
-        Route(at + "/correct.json", lines),
-        Route(at + "/correct", posted(pages, saved), methods=["POST"]),
-        Route(at + "/restore", posted(pages, restored), methods=["POST"]),
+        Route(below + "/correct", page, methods=["GET"]),
+        Route(below + "/correct.json", lines),
+        Route(below + "/correct", posted(pages, saved), methods=["POST"]),
+        Route(below + "/restore", posted(pages, restored), methods=["POST"]),
     ]

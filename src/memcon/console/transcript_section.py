@@ -136,7 +136,7 @@ class Sections:
     """Makes them, over a book of transcripts."""
 
     def __init__(self, book: TranscriptBook) -> None:
-        self._book = book
+        self.book = book
         self._drawn = Newest(self._draw)
         self._heads = Newest(self._head, 40 * KEPT)
         self._changes = Newest(self._compare)
@@ -144,12 +144,12 @@ class Sections:
 
     def of(self, place: Place, version: int | None = None, part: int = 1) -> Section:
         """The section of a page. UsageError where there is no such version."""
-        listed = self._book.store.versions(place.key)
+        listed = self.book.store.versions(place.key)
         if not listed:
             if version is not None:
                 raise UsageError("there is no transcript yet")
             return self._growing(place)
-        current = self._book.store.current_version(place.key) or len(listed)
+        current = self.book.store.current_version(place.key) or len(listed)
         shown = current if version is None else version
         drawn = self._drawn.get((place.key, shown))
         it = drawn.kept.transcript
@@ -160,7 +160,7 @@ class Sections:
         changes = self._unhurried.get((place.key, over, shown)) if over else ()
         return Section(
             place=place,
-            installed=self._book.installed,
+            installed=self.book.installed,
             lanes=names_of(it.lanes),
             minutes=tuple(one for one in drawn.minutes if here.first <= one.n <= here.last),
             columns=columns_of(it.lanes),
@@ -187,13 +187,13 @@ class Sections:
 
     def lines(self, key: str, shown: int, after: int = 0) -> list[Line]:
         """The versions after number `after`, newest first."""
-        current = self._book.store.current_version(key) or 0
+        current = self.book.store.current_version(key) or 0
         heads = [
             self._heads.get((key, one.version))
-            for one in reversed(self._book.store.versions(key))
+            for one in reversed(self.book.store.versions(key))
             if one.version > after
         ]
-        notes = self._book.sealed([head.hash for head in heads])
+        notes = self.book.sealed([head.hash for head in heads])
         return [line_of(head, notes, shown=shown, current=current) for head in heads]
 
     def changes(self, key: str, old: int, new: int) -> tuple[ChangeRow, ...]:
@@ -202,22 +202,22 @@ class Sections:
 
     def live_minutes(self, number: int, first: int) -> tuple[Minute, ...]:
         """What has been heard of a call that goes on, from a minute on."""
-        return tuple(_drawn_minutes(self._book.live(number), first))
+        return tuple(_drawn_minutes(self.book.live(number), first))
 
     def _line(self, key: str, version: int, current: int) -> Line:
         head = self._heads.get((key, version))
-        return line_of(head, self._book.sealed([head.hash]), shown=version, current=current)
+        return line_of(head, self.book.sealed([head.hash]), shown=version, current=current)
 
     def _growing(self, place: Place) -> Section:
-        lanes = self._book.live(place.number) if place.live else ()
+        lanes = self.book.live(place.number) if place.live else ()
         minutes = tuple(_drawn_minutes(lanes))
-        return Section(place, self._book.installed, names_of(lanes), minutes, columns_of(lanes))
+        return Section(place, self.book.installed, names_of(lanes), minutes, columns_of(lanes))
 
     def _head(self, key: tuple[str, int]) -> Kept:
-        return self._book.store.head(*key)
+        return self.book.store.head(*key)
 
     def _draw(self, key: tuple[str, int]) -> Drawn:
-        kept = self._book.store.read(*key)
+        kept = self.book.store.read(*key)
         return Drawn(kept, tuple(_drawn_minutes(kept.transcript.lanes)))
 
     def _compare(self, asked: tuple[str, int, int]) -> tuple[ChangeRow, ...]:

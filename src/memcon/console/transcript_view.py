@@ -9,11 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from memcon.console.citing import citation, public_address
+from memcon.console import transcript_correcting
+from memcon.console.citing import public_address
 from memcon.console.file_view import file_name
 from memcon.console.transcript_cite import milliseconds, span_of
 from memcon.console.transcript_section import Place, Section, Sections
-from memcon.console.words import between
+from memcon.console.words import between, whole
 from memcon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,16 +30,11 @@ NO_WORDS = "An overseer sees structure, seals and verdicts; content is for other
 
 
 def place_of(call: CallPage) -> Place:
-    """A call as the place of a transcript."""
+    """A call, recorded or taken in, as the place of a transcript."""
     number, state = call.row.number, call.row.state
-    audible = state in ("recorded", "partly") and bool(call.lanes)
-    return Place(f"call-{number}", f"/calls/{number}", number, state == "live", audible)
-
-
-def whole(text: str | None) -> int | None:
-    """A number from 1 on as an address names it, None where it is none."""
-    plain = text is not None and text.isascii() and text.isdigit() and len(text) < 7
-    return int(text) or None if plain and text is not None else None
+    key = f"call-{number}" if number > 0 else f"intake-{-number}"
+    audible = state in ("recorded", "partly", "taken") and bool(call.lanes)
+    return Place(key, call.row.address, number, state == "live", audible)
 
 
 def section_of(request: Request, sections: Sections | None, call: CallPage) -> Section | None:
@@ -55,8 +51,17 @@ def section_of(request: Request, sections: Sections | None, call: CallPage) -> S
         raise HTTPException(404, str(error)) from error
 
 
-def routes(pages: Pages, sections: Sections | None, find: Callable[[Request], CallPage]) -> list[BaseRoute]:
-    """`/calls/{number}/transcript/…`; nothing where this console keeps no transcripts."""
+def routes(
+    pages: Pages,
+    sections: Sections | None,
+    at: str,
+    find: Callable[[Request], CallPage],
+    cited: Callable[[Request, str], str],
+) -> list[BaseRoute]:
+    """`…/transcript/…` below the address `at`; nothing where this console keeps no transcripts.
+
+    `cited` is the citation of the call that a request names, in the log of an origin, without its address.
+    """
     book = pages.deps.transcripts
     if sections is None or book is None:
         return []
@@ -121,7 +126,7 @@ def routes(pages: Pages, sections: Sections | None, find: Callable[[Request], Ca
             sections.kept(place.key, version),
             start,
             end,
-            cited=citation(call, office=pages.deps.office, origin=recorder.origin, address=""),
+            cited=cited(request, recorder.origin),
             base=f"{base}{place.base}" if base else "",
             local=place.base,
         )
@@ -137,9 +142,10 @@ def routes(pages: Pages, sections: Sections | None, find: Callable[[Request], Ca
             span=span,
         )
 
-    at = "/calls/{number:int}/transcript"
+    below = f"{at}/transcript"
     return [
-        Route(at + "/cite", cite),
-        Route(at + "/{version:int}.json", sealed_bytes),
-        Route(at + "/compare", compare),
+        Route(below + "/cite", cite),
+        Route(below + "/{version:int}.json", sealed_bytes),
+        Route(below + "/compare", compare),
+        *transcript_correcting.routes(pages, sections, below, found),
     ]

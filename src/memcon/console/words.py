@@ -125,3 +125,9 @@ def sentence(text: str) -> str:
     """With a capital first and one full stop at the end."""
     text = text.strip()
     return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".") if text else ""
+
+
+def whole(text: str | None) -> int | None:
+    """A number from 1 on as an address names it, None where it is none."""
+    plain = text is not None and text.isascii() and text.isdigit() and len(text) < 7
+    return int(text) or None if plain and text is not None else None

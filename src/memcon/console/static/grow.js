@@ -37,7 +37,23 @@ async function beat() {
   const text = await answer.text();
   const page = new DOMParser().parseFromString(text, 'text/html');
   if (page.querySelector('[data-ended]')) { location.reload(); return; }
-  for (const part of page.querySelectorAll('[id]')) put(part);
+  for (const part of page.querySelectorAll('[id]:not(.minute [id])')) put(part);
+}
+
+// Words come when they have been said, not by the beat: asked for each second, the last minutes only.
+async function words() {
+  if (document.hidden) return;
+  const url = new URL(main.dataset.words, location.href);
+  const last = document.querySelector('#words > .minute:last-child');
+  if (last) url.searchParams.set('minute', last.id.slice(2));
+  const answer = await fetch(url, { headers: { accept: 'text/html' } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  for (const part of page.querySelectorAll('[id]:not(.minute [id])')) put(part);
+}
+
+if (main.dataset.words) {
+  setInterval(() => { words().catch(() => { /* the next second asks again */ }); }, 1000);
 }
 
 if (main.dataset.grow) {
