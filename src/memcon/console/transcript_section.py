@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from memcon.console.transcript_html import MOST_COLUMNS, block_html
-from memcon.console.transcript_layout import MINUTE_MS, blocks
+from memcon.console.transcript_layout import MINUTE_MS, UNSURE, blocks
 from memcon.console.transcript_words import ChangeRow, Line, change_rows, lane_notes, line_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.words import at
@@ -21,12 +21,12 @@ from memcon.errors import UsageError
 from memcon.record.transcript_diff import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from markupsafe import Markup
 
     from memcon.console.transcript_deps import TranscriptBook
-    from memcon.record.transcript import Lane
+    from memcon.record.transcript import Lane, Word
     from memcon.store.transcripts import Kept
 
 KEPT = 16
@@ -71,6 +71,8 @@ class Minute:
     n: int
     html: Markup
     words: int
+    kinds: frozenset[str] = frozenset()
+    """Which of `unsure`, `hand`, `marked` stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,7 @@ class Section:
     @property
     def has(self) -> frozenset[str]:
         """Which of `unsure`, `hand`, `marked` stand in the words: the legend explains no others."""
-        kinds = {"unsure": "w unsure", "hand": "w hand", "marked": '"marked'}
-        return frozenset(k for k, css in kinds.items() if any(css in minute.html for minute in self.minutes))
+        return frozenset[str]().union(*(minute.kinds for minute in self.minutes))
 
 
 class Sections:
@@ -227,10 +228,21 @@ class Sections:
 
 
 def _drawn_minutes(lanes: Sequence[Lane], first: int = 0) -> list[Minute]:
-    return [
-        Minute(block.minute, block_html(block), sum(len(p.said.words) for t in block.turns for p in t.pieces))
-        for block in blocks(lanes, first)
-    ]
+    minutes = []
+    for block in blocks(lanes, first):
+        words = [word for turn in block.turns for piece in turn.pieces for word in piece.said.words]
+        minutes.append(Minute(block.minute, block_html(block), len(words), frozenset(_kinds(words))))
+    return minutes
+
+
+def _kinds(words: Sequence[Word]) -> Iterator[str]:
+    """What the legend has to explain of these words."""
+    if any(word.confidence is not None and word.confidence < UNSURE for word in words):
+        yield "unsure"
+    if any(word.confidence is None and word.text for word in words):
+        yield "hand"
+    if any(word.marks for word in words):
+        yield "marked"
 
 
 def names_of(lanes: Sequence[Lane]) -> tuple[tuple[str, str], ...]:
