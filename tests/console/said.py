@@ -99,7 +99,7 @@ def solheim_keller(number: int = 7) -> Transcript:
             (hold, *lost),
         ),
     )
-    subject = Subject("call", str(number), "c7" * 32, DURATION, "5e" * 16)
+    subject = Subject("call", str(number), "c7" * 32, DURATION, "5e" * 32)
     return Transcript(subject, "memcon 0.1.0", lanes, MACHINE)
 
 
@@ -128,7 +128,7 @@ def long_call(minutes: int = 120, number: int = 38) -> Transcript:
         Lane(name, None, who, (), "en", "model", tuple(utterance(text, at + after, 340) for at in turns))
         for name, who, after in (("A", "Ingrid Solheim", 0), ("B", "President of the Assembly", 6000))
     )
-    subject = Subject("call", str(number), "c7" * 32, minutes * 60_000, "5e" * 16)
+    subject = Subject("call", str(number), "c7" * 32, minutes * 60_000, "5e" * 32)
     return Transcript(subject, "memcon 0.1.0", lanes, MACHINE)
 
 
@@ -156,6 +156,6 @@ def make_book(root: Path, clock: Clock) -> FakeBook:
     first = store.append(solheim_keller())
     store.append(corrected(first.transcript))
     hostile = Lane("A", None, HOSTILE, (), "en", "identified", (utterance(f"{HOSTILE} said", 1000),))
-    of = Subject("call", "37", "c7" * 32, 11_500, "5e" * 16)
+    of = Subject("call", "37", "c7" * 32, 11_500, "5e" * 32)
     store.append(Transcript(of, HOSTILE, (hostile,), MACHINE, note=HOSTILE))
     return FakeBook(store, handed_in=handed_in)

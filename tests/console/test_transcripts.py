@@ -163,6 +163,13 @@ def test_words_appear_while_a_call_goes_on(book: FakeBook, reader: TestClient) -
     assert "score" not in words
 
 
+def test_words_heard_stand_until_the_transcript_is_written(book: FakeBook, reader: TestClient) -> None:
+    book.heard[38] = (Lane("A", utterances=(utterance("Good morning.", 2000),)),)
+    text = said(reader.get("/calls/38").text)
+    assert "its transcript is being written" in text
+    assert "Unknown speaker Good morning." in text
+
+
 def test_an_overseer_has_no_words(office: Office) -> None:
     overseer = office.client("mira")
     assert "lower" not in said(overseer.get("/calls/7").text)

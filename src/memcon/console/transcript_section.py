@@ -210,7 +210,7 @@ class Sections:
         return line_of(head, self.book.sealed([head.hash]), shown=version, current=current)
 
     def _growing(self, place: Place) -> Section:
-        lanes = self.book.live(place.number) if place.live else ()
+        lanes = self.book.live(place.number)
         minutes = tuple(_drawn_minutes(lanes))
         return Section(place, self.book.installed, names_of(lanes), minutes, columns_of(lanes))
 
