@@ -314,7 +314,7 @@ def calls(samples: list[Sample], engine: WhisperEngine, count: int, seconds: int
                 lane.close()
         due = min(
             ((d, lane) for lane in lanes if (d := lane.due()) is not None),
-            key=lambda pair: (not pair[0].final, pair[0].settles, pair[0].until), default=None,
+            key=lambda pair: pair[0].turn, default=None,
         )  # fmt: skip
         new = due[1].hear(due[0], engine, Wishes()) if due else []
         spent = time.process_time() - began

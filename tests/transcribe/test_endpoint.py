@@ -7,7 +7,7 @@ import pytest
 from tests.transcribe.sounds import line, quiet, tone, voice
 
 from memcon.transcribe.endpoint import LONGEST_MS, Piece, Stretch, joined, pieces
-from memcon.transcribe.frames import SILENT_DB, analyse
+from memcon.transcribe.frames import SILENT_DB, analyse, longer, none
 
 
 def near(found: list[Piece], wanted: list[tuple[int, int]], ms: int = 40) -> bool:
@@ -87,3 +87,14 @@ def test_what_is_too_long_is_cut_at_its_longest_late_pause() -> None:
     assert [s.end for s in joined([Piece(0, 100_000, tone=True)])] == [100_000]
     late = joined([Piece(0, 27_000), Piece(27_100, 29_000)])
     assert [(s.start, s.end) for s in late] == [(0, 27_000), (27_100, 29_000)]
+
+
+def test_frames_of_what_grows_are_those_of_the_whole() -> None:
+    sound = line(quiet(700), voice(900), tone(800), quiet(635))
+    grown, at = none(), 0
+    for step in (10, 990, 400, 1000, 635):
+        at += step * 16
+        grown = longer(grown, sound[:at])
+    whole = analyse(sound)
+    assert np.allclose(grown.level, whole.level, atol=0.01)
+    assert np.array_equal(grown.pitch, whole.pitch)

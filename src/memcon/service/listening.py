@@ -93,7 +93,7 @@ class Listener:
         for call in list(self._live.values()):
             call.advance(self._catalogue.call(call.number))
             found = call.due()
-            if found is not None and (due is None or found[1].until < due[2].until):
+            if found is not None and (due is None or found[1].turn < due[2].turn):
                 due = (call, *found)
             elif found is None and call.over:
                 self._over(call)

@@ -107,9 +107,9 @@ class LiveCall:
         return self._language(speaker.name, address, self.detail.row.line or "")
 
     def due(self) -> tuple[LiveLane, Due] | None:
-        """What was said first and is not written."""
+        """What is to be decoded first."""
         found = [(h.lane, due) for h in self._lanes.values() if (due := h.lane.due()) is not None]
-        return min(found, key=lambda pair: (not pair[1].final, pair[1].settles, pair[1].until), default=None)
+        return min(found, key=lambda pair: pair[1].turn, default=None)
 
     def transcript(self, engine: Engine, wishes: Wishes, by: str, at: str) -> Transcript:
         """The text so far, in the form of a version; its subject has no call root while the call goes on."""

@@ -42,6 +42,23 @@ class Frames:
         return len(self.level)
 
 
+def none() -> Frames:
+    """The frames of no sound at all."""
+    return Frames(np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int16))
+
+
+def longer(frames: Frames, samples: Samples) -> Frames:
+    """The frames of a channel of which `frames` were there before it grew to `samples`: the last two, which
+    looked beyond what there was, and those that have come since are made anew."""
+    keep = max(0, len(frames) - 2)
+    before = max(0, keep - SPAN // STEP - 1)
+    new = analyse(samples[before * STEP :])
+    return Frames(
+        np.concatenate((frames.level[:keep], new.level[keep - before :])),
+        np.concatenate((frames.pitch[:keep], new.pitch[keep - before :])),
+    )
+
+
 def analyse(samples: Samples) -> Frames:
     """The frames of a channel, one for every 10 ms begun, each looking around the middle of its step."""
     count = -(-len(samples) // STEP)

@@ -19,7 +19,7 @@ import numpy as np
 
 from memcon.transcribe import endpoint
 from memcon.transcribe.endpoint import LONG_PAUSE_MS, LONGEST_MS, Piece, Stretch
-from memcon.transcribe.frames import RATE, analyse
+from memcon.transcribe.frames import RATE, STEP_MS, Frames, longer, none
 from memcon.transcribe.lane import PAD_MS, Wishes, invented
 from memcon.transcribe.names import hear_names
 from memcon.transcribe.placing import utterances
@@ -54,6 +54,11 @@ class Due:
         """Where the last voice ends, ms."""
         return self.pieces[-1].end
 
+    @property
+    def turn(self) -> tuple[int, int]:
+        """What comes first, the least: text that somebody waits for, then trust, then what betters."""
+        return (2 if self.settles else 0 if self.final else 1), self.until
+
 
 class LiveLane:
     """The state of one channel: `append` sound, ask what is `due`, have it decoded by `hear`.
@@ -66,6 +71,7 @@ class LiveLane:
         self.language = language
         self.utterances: list[Utterance] = []
         self._sound: Samples = np.zeros(0, dtype=np.float32)
+        self._frames = none()  # of `_sound`
         self._start = start  # where `_sound` begins
         self._done = start  # up to where every utterance has been written
         self._stretch: list[Piece] = []  # voices written since the last long pause
@@ -83,11 +89,14 @@ class LiveLane:
         return self._done
 
     def append(self, sound: Samples) -> None:
-        """More sound, float32 at 16 kHz, whole milliseconds of it."""
+        """More sound, float32 at 16 kHz, a multiple of 10 ms."""
         self._sound = np.concatenate((self._sound, sound))
+        self._frames = longer(self._frames, self._sound)
         needed = self._stretch[0].start if self._stretch else self._done
-        keep = min(self.length - FLOOR_MS, needed - PAD_MS)
+        keep = min(self.length - FLOOR_MS, needed - PAD_MS) // STEP_MS * STEP_MS
         if keep - self._start >= 1000:
+            old = (keep - self._start) // STEP_MS
+            self._frames = Frames(self._frames.level[old:], self._frames.pitch[old:])
             self._sound = self._sound[(keep - self._start) * RATE // 1000 :]
             self._start = keep
 
@@ -99,7 +108,7 @@ class LiveLane:
         """What to decode next, or None while nothing new has been said to its end."""
         found = [
             Piece(max(p.start + self._start, self._done), min(p.end + self._start, self.length), p.tone)
-            for p in endpoint.pieces(analyse(self._sound))
+            for p in endpoint.pieces(self._frames)
             if p.end + self._start > self._done + endpoint.LEAST_MS
         ]
         parts = endpoint.joined(found, FINAL_PAUSE_MS)
