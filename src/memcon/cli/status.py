@@ -63,6 +63,17 @@ def witness_lines(said: dict[str, Any]) -> list[str]:
         saw = f"{int(one['size']):,} leaves at {utc(int(one['time']) * NS)}" if one["time"] else "nothing yet"
         problem = f"; {one['problem']}" if one["problem"] else ""
         lines.append(f"  {', '.join(one['names'])}: {saw}{problem}")
+    return lines + dating_lines(said)
+
+
+def dating_lines(said: dict[str, Any]) -> list[str]:
+    """What the time-stamping authorities and drand last gave; nothing where none is configured."""
+    lines = []
+    for one in said.get("timestamps", []):
+        stamped = f"stamped a note at {utc(int(one['time']) * NS)}" if one["time"] else "no time stamp yet"
+        lines.append(f"  {one['url']}: {stamped}{'; ' if one['problem'] else ''}{one['problem']}")
+    if "drand" in said:
+        lines.append(f"  drand: {said['drand'] or 'beats name its newest round'}")
     return lines
 
 
