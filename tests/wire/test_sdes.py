@@ -146,3 +146,12 @@ def test_whatever_the_bytes_they_come_back(pieces: list[bytes]) -> None:
     assert len(blanked) == len(message)
     if b"inline:*" not in message.lower() and b"clear:*" not in message.lower():
         assert sdes.reveal(blanked, lines) == message
+
+
+@pytest.mark.parametrize("word", [b"inline", b"INLINE", b"Clear", b"BASE64"])
+def test_a_key_is_blanked_however_its_word_is_written(word: bytes) -> None:
+    line = b"k=" + word + b":c2VjcmV0"
+    blanked, lines = sdes.conceal(b"v=0\r\n" + line + b"\r\n")
+    assert blanked == b"v=0\r\nk=" + word + b":********\r\n"
+    assert lines == (line,)
+    assert sdes.conceal(b"INVITE sip:x SIP/2.0\r\n") == (b"INVITE sip:x SIP/2.0\r\n", ())

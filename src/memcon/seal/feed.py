@@ -27,6 +27,7 @@ class Feed:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._path = home.feed
         self._lines: list[str] = []
         self.number = 0
 
@@ -59,12 +60,22 @@ class Feed:
         )
 
     def flush(self) -> None:
-        if self._lines:
-            self.number += len(self._lines)
-            if self._home.feed.exists() and self._home.feed.stat().st_size > FULL:
-                durable.set_aside(self._home.feed, self._home.feed_before)
-            if not self._home.feed.exists():
-                # No two feeds begin alike, although the same journal is told again after a reboot.
-                self._lines.insert(0, json.dumps({"t": "feed", "id": secrets.token_hex(8)}) + "\n")
-            durable.append(self._home.feed, "".join(self._lines).encode("utf-8", "replace"))
-            self._lines.clear()
+        if not self._lines:
+            return
+        self.number += len(self._lines)
+        size = self._size()
+        if size is not None and size > FULL:
+            durable.set_aside(self._path, self._home.feed_before)
+            size = None
+        if size is None:
+            # No two feeds begin alike, although the same journal is told again after a reboot.
+            self._lines.insert(0, json.dumps({"t": "feed", "id": secrets.token_hex(8)}) + "\n")
+        durable.append(self._path, "".join(self._lines).encode("utf-8", "replace"))
+        self._lines.clear()
+
+    def _size(self) -> int | None:
+        """Of the present feed, in bytes; None where there is none."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return None

@@ -141,10 +141,14 @@ def answer(offered: CryptoLine, material: bytes) -> str:
 # end, and either case. k= is the older way to name a key (RFC 4566 §5.12).
 _LINE = re.compile(rb"(?:\A|(?<=[\r\n]))[ \t\0]*(?:[aA]=[ \t\0]*crypto[ \t\0]*:|k=)[^\r\n]*", re.IGNORECASE)
 _SECRET = re.compile(rb"((?:inline|clear|base64)[ \t]*:)([^|;\s]+)", re.IGNORECASE)
+_BEFORE_SECRET = (b"inline", b"clear", b"base64")
 
 
 def conceal(message: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """The message with each key blanked, of the same length, and the key lines as they stood, in order."""
+    lowered = message.lower()
+    if not any(word in lowered for word in _BEFORE_SECRET):  # most: looking at each line takes long
+        return message, ()
     lines: list[bytes] = []
 
     def blank(found: re.Match[bytes]) -> bytes:
