@@ -73,6 +73,57 @@ def test_the_register_finds_and_pages(reader: TestClient, desk: AccountsDesk) ->
     assert "1 dossier, page" in found
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "word"),
+    [
+        ("duration", {"text": "half an hourglass", "who": "Wilhelmina"}, "wilhelmina"),
+        ("record", {"class": "telcon", "state": "said to exist", "text": "in a zeppelin"}, "zeppelin"),
+        ("overrule", {"topic": "trade", "status": "both", "why": "meant by quixotry"}, "quixotry"),
+        ("claim", {"text": "It was the xylophone"}, "xylophone"),
+        ("source", {"title": "By zeitgeist", "name": "a"}, "words"),
+    ],
+)
+def test_the_register_finds_whatever_was_written(
+    reader: TestClient, desk: AccountsDesk, kind: str, body: dict[str, str], word: str
+) -> None:
+    id_ = desk.open("P", {"start": "1931", "title": "A call to be found"}).id
+    if kind == "source":
+        desk.add_source(id_, "P", b"Aaa words. " + b" ".join(b"w%d" % n for n in range(30_000)), body)
+        assert "A call to be found" in said(reader.get("/dossiers?q=zeitgeist").text)
+    else:
+        desk.write(id_, kind, "P", body)
+    assert "A call to be found" in said(reader.get(f"/dossiers?q={word}").text)
+
+
+def test_a_russian_readout_is_found_by_the_name_of_its_topic(reader: TestClient, desk: AccountsDesk) -> None:
+    people = [
+        {"side": s, "name": n, "office": "", "country": c} for s, n, c in (("A", "X", "US"), ("B", "Y", "RU"))
+    ]
+    id_ = desk.open("P", {"start": "1932", "title": "A call in two languages", "participants": people}).id
+    for side, text in (("A", "They spoke of trade."), ("B", "Обсуждалась ядерная программа КНДР.")):
+        desk.add_source(id_, "P", text.encode(), {"side": side, "readout": True})
+    assert "A call in two languages" in said(reader.get("/dossiers?q=north+korea").text)
+
+
+def test_a_circle_that_somebody_wrote_into_the_files_breaks_no_page(
+    reader: TestClient, desk: AccountsDesk
+) -> None:
+    id_ = desk.open("P", {"start": "1933", "title": "A circle"}).id
+    claim = desk.write(id_, "claim", "P", {"text": "It was so"}).entry.n
+    said_ = [
+        desk.write(id_, "appearance", "P", {"claim": claim, "who": who, "stance": "asserts"}).entry.n
+        for who in ("X", "Y", "Z")
+    ]
+    for from_, to in zip(said_, [*said_[1:], said_[0]], strict=True):
+        desk.store.append(id_, "derivation", "P", {"from": from_, "to": to, "kind": "quoted", "note": ""})
+    page = reader.get(f"/d/{id_}")
+    assert page.status_code == 200
+    assert "Not traced: what comes from what runs in a circle" in said(page.text)
+    assert "Independent origins not traced" in said(page.text)
+    for kind in ("jsonld", "prov", "ftm", "csv"):
+        assert reader.get(f"/d/{id_}/export/{kind}").status_code == 200
+
+
 def test_a_researcher_makes_a_dossier_on_the_pages(writer: TestClient, desk: AccountsDesk) -> None:
     made = post(
         writer, "/dossiers/new", "/dossiers/new", start="2018-03-27", channel="telephone", nameA="Ada",

@@ -82,7 +82,7 @@ class Chain:
         """`single origin`, `n origins`, `not traced`, `nobody says it`."""
         if not any(s.appearance.stance in SAYS for s in self.steps):
             return "nobody says it"
-        if self.untraced:
+        if self.untraced or not self.originators:
             return "not traced"
         count = len(self.originators)
         return "single origin" if count == 1 else f"{count} origins"
@@ -100,6 +100,8 @@ class Chain:
         if self.untraced:
             count = len(self.untraced)
             first = f"Not traced: {_some(count, 'beginning')} of this claim {_are(count)} not established"
+        elif not self.originators:
+            first = "Not traced: what comes from what runs in a circle, and nothing began it"
         elif len(self.originators) == 1:
             first = "One origin"
             if all(a.conjecture or a.stance == "suggests" for a in self.origins):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,10 +50,16 @@ def shingles(text: str) -> frozenset[int]:
 
 def alike(texts: Mapping[int, str]) -> list[Likeness]:
     """Every pair of texts that is one text, or nearly: syndicated copies count as one voice, not two."""
+    return list(_alike(tuple(texts.items())))
+
+
+@lru_cache(64)  # a page is asked for again and again, and the texts of a dossier never change
+def _alike(items: tuple[tuple[int, str], ...]) -> tuple[Likeness, ...]:
+    texts = dict(items)
     sets = {n: shingles(text) for n, text in list(texts.items())[:MOST_TEXTS]}
     names = [n for n, found in sets.items() if found]
     pairs = ((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
-    return [found for a, b in pairs if (found := _like(a, b, sets[a], sets[b])) is not None]
+    return tuple(found for a, b in pairs if (found := _like(a, b, sets[a], sets[b])) is not None)
 
 
 def _like(a: int, b: int, one: frozenset[int], other: frozenset[int]) -> Likeness | None:

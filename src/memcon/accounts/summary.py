@@ -11,6 +11,7 @@ from memcon.catalogue.dossiers import DossierLine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from memcon.accounts.compare import Comparison
     from memcon.accounts.model import Dossier
 
 MOST_TEXT = 200_000
@@ -39,7 +40,7 @@ def line_of(dossier: Dossier, texts: Mapping[int, str]) -> DossierLine:
         parties=tuple(p.name for p in people),
         countries=tuple(dict.fromkeys(p.country for p in people if p.country)),
         changed=dossier.kept[-1].entry.at,
-        words=" ".join(_words(dossier, texts)),
+        words=" ".join([*_words(dossier), *_labels(compared), *_texts(dossier, texts)]),
     )
 
 
@@ -53,13 +54,29 @@ def best_record(dossier: Dossier) -> str:
     return next((name for name in RECORD_CLASSES if name in exists), "none-known")
 
 
-def _words(dossier: Dossier, texts: Mapping[int, str]) -> Iterator[str]:
+def _labels(compared: Comparison | None) -> Iterator[str]:
+    """The topics of both readouts by their names: a text in Russian is found by *North Korea*."""
+    if compared is not None:
+        yield from (row.label for row in compared.topics)
+
+
+def _texts(dossier: Dossier, texts: Mapping[int, str]) -> Iterator[str]:
+    """The texts, last: a huge one must not crowd out what people wrote."""
+    yield from (texts.get(n, "")[:MOST_TEXT] for n in dossier.sources)
+
+
+def _words(dossier: Dossier) -> Iterator[str]:
     yield dossier.head.note
     for person in dossier.head.participants:
         yield person.office
     for source in dossier.sources.values():
         yield f"{source.title} {source.publisher} {source.author} {source.address} {source.note}"
-        yield texts.get(source.n, "")[:MOST_TEXT]
+    for record in dossier.records:
+        yield record.text
+    for duration in dossier.durations:
+        yield f"{duration.text} {duration.who} {duration.channel}"
+    for why in (*dossier.points, *dossier.overrules, *dossier.links, *dossier.grades, *dossier.overtaken):
+        yield f"{why.by} {why.why}"
     for claim in dossier.claims.values():
         yield f"{claim.text} {claim.about} {claim.note}"
     for one in dossier.appearances.values():

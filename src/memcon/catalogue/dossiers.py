@@ -107,7 +107,7 @@ class DossierIndex:
             "changed": line.changed,
         }
         text = f"{line.title} {' '.join(line.parties)} {' '.join(line.countries)} {line.id} {line.words}"
-        found = sorted(set(split(text)))[:MOST_WORDS]
+        found = list(dict.fromkeys(split(text)))[:MOST_WORDS]  # what comes first is found in any case
         with self._db.write() as db:
             upsert(db, dossiers, [row])
             db.execute(delete(dossier_words).where(dossier_words.c.dossier == line.id))
