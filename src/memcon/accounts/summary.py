@@ -75,8 +75,13 @@ def _words(dossier: Dossier) -> Iterator[str]:
         yield record.text
     for duration in dossier.durations:
         yield f"{duration.text} {duration.who} {duration.channel}"
-    for why in (*dossier.points, *dossier.overrules, *dossier.links, *dossier.grades, *dossier.overtaken):
-        yield f"{why.by} {why.why}"
+    reasons = [(one.by, one.why) for one in dossier.points]
+    reasons += [(one.by, one.why) for one in dossier.overrules]
+    reasons += [(one.by, one.why) for one in dossier.links]
+    reasons += [(one.by, one.why) for one in dossier.grades]
+    reasons += [(one.by, one.why) for one in dossier.overtaken]
+    for by, why in reasons:
+        yield f"{by} {why}"
     for claim in dossier.claims.values():
         yield f"{claim.text} {claim.about} {claim.note}"
     for one in dossier.appearances.values():
