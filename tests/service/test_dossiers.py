@@ -130,6 +130,7 @@ def test_commands_say_what_they_did(home: Home, tmp_path: Path) -> None:
     assert "lasted 1 h" in shown
     assert "claim 4: [x" in shown
     assert "A call" in run(home.root, "dossier", "list")
+    assert "A call" in run(home.root, "dossier", "list", "a", "call")
     assert "No dossier fits" in run(home.root, "dossier", "list", "zebra")
     assert "not sealed yet" in run(home.root, "dossier", "verify", code=1)
     file = str(tmp_path / "d.zip")

@@ -180,15 +180,15 @@ def write(home: Home, dossier: str, kind: str, fields: tuple[str, ...], by: str,
 
 
 @command.command("list")
-@click.argument("text", required=False, default="")
+@click.argument("text", nargs=-1)
 @page_options
 @home_option
 @json_option
 @reports_errors
-def list_(home: Home, text: str, page: int, size: int, as_json: bool) -> None:
+def list_(home: Home, text: tuple[str, ...], page: int, size: int, as_json: bool) -> None:
     """List the dossiers, newest call first; TEXT finds words of sources, claims, people and events."""
     with desk_of(home) as desk:
-        found = desk.index.search(DossierQuery(text), page=page, size=size)
+        found = desk.index.search(DossierQuery(" ".join(text)), page=page, size=size)
     if as_json:
         rows = [
             {

@@ -52,7 +52,8 @@ def command(home: Home, reason: str) -> None:
             console.print(f"Log      {config.origin}, one beat every {config.period} s")
             if config.witness_policy is not None:
                 console.print(f"Policy   {config.witness_policy}", markup=False)
-            console.print("Recording. Ctrl-C stops it, in your name, on the record.")
+            doing = "Recording" if config.sip_listen else "Sealing what is written, recording nothing"
+            console.print(f"{doing}. Ctrl-C stops it, in your name, on the record.")
             sys.stdout.flush()
             manager.ready()
             while not stop.wait(LOOK_SECONDS):
