@@ -47,10 +47,13 @@ def test_each_utterance_is_told_once_with_how_late_it_is(
     words.look()
     assert said[1].startswith("       A, ")
     assert not words.kept()
+    words.wait(-1)
+    assert "still being transcribed" in said.pop()
     words.conclude()
     assert len(said) == 2
     open_transcripts(home, clock).append(DRAFT)
     assert words.kept()
+    words.wait(60)
     words.conclude()
     assert "version 1, 2 words, by fake tiny" in said[2]
 

@@ -13,7 +13,7 @@ import pytest
 
 from memcon.errors import FormatError, UsageError
 from memcon.transcribe.models import PINNED, find_model, installed, need_engine
-from memcon.transcribe.whisper import WhisperEngine, load_engine
+from memcon.transcribe.whisper import WhisperEngine, _unload, load_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +135,13 @@ def test_languages_translation_and_circles(folder: Path, whisper: list[dict[str,
     assert whisper[-1]["task"] == "translate"
     engine.hear(SOUND, language="xx")
     assert whisper[-1]["no_repeat_ngram_size"] == 3
+
+
+def test_a_model_is_let_go_before_the_interpreter_is(folder: Path, whisper: list[dict[str, Any]]) -> None:
+    engine = WhisperEngine(find_model(str(folder)))
+    _unload(engine)
+    assert engine.whisper is None
+    _unload(None)
 
 
 def test_a_name_is_fetched_by_the_engine(

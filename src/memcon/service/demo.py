@@ -214,7 +214,7 @@ def run_demo(
             wait_for(beats.kept.is_set, KEPT_SECONDS, "the call was not sealed", clock)
             archive = Archive(home, config, clock)
             wait_for(lambda: bool(archive.offers(1)), KEPT_SECONDS, "the call was not in the vault", clock)
-            wait_for(beats.words.kept, WRITTEN_SECONDS, "the call was not transcribed", clock)
+            beats.words.wait(WRITTEN_SECONDS)
             stop.set()
             follower.join()
             beats.words.conclude()

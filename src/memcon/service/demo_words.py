@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from memcon.clock import NS
 from memcon.record.transcript import decode, text_of
 from memcon.service.transcripts import open_transcripts
 from memcon.store.durable import read_if_there
@@ -54,6 +56,17 @@ class Words:
     def kept(self) -> bool:
         """Whether the whole call's transcript is kept, or never will be."""
         return not installed() or bool(open_transcripts(self.home, self.clock).versions(f"call-{CALL}"))
+
+    def wait(self, seconds: float) -> None:
+        """Until the whole call's transcript is kept; a machine with much other work is not waited for."""
+        until, pause = self.clock.monotonic_ns() + int(seconds * NS), threading.Event()
+        while not self.kept():
+            if self.clock.monotonic_ns() > until:
+                self.say(
+                    f"The call is still being transcribed after {seconds:.0f} s: its page has it in a while."
+                )
+                return
+            pause.wait(0.1)
 
     def conclude(self) -> None:
         """Say what the record says of the whole call."""

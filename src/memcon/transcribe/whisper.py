@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +52,9 @@ class WhisperEngine:
                 return super().encode(features[..., : self.window])
 
         self.whisper: Any = Windowed(str(model.path), device="cpu", compute_type="int8", cpu_threads=threads)
+
+        mine = weakref.ref(self)
+        atexit.register(lambda: _unload(mine()))
 
     def machine(self, made: str, hot_words: Sequence[str]) -> Machine:
         """As `Engine.machine`."""
@@ -134,6 +139,12 @@ class WhisperEngine:
                 text, start, sure = before.text + text, before.start, min(before.confidence, sure)
             made.append(HeardWord(text, max(start, made[-1].start if made else 0), max(start, end), sure))
         return made
+
+
+def _unload(engine: WhisperEngine | None) -> None:
+    """Let the model go while the interpreter is whole: its threads wait for ever on one that shuts down."""
+    if engine is not None:
+        engine.whisper = None
 
 
 def load_engine(wanted: str, digest: str | None = None, *, beam: int = 1, threads: int = 1) -> WhisperEngine:
