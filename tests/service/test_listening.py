@@ -202,3 +202,13 @@ def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(
     run(world.home, SystemClock(), stop)
     assert "other weights" in json.loads(world.home.status("speech").read_bytes())["trouble"]
     assert 5.0 in waits
+
+
+def test_told_to_end_in_the_middle_of_a_call_it_writes_nothing_of_it(world: World) -> None:
+    shutil.rmtree(world.folder)
+    world.listener.begin()
+    world.listener._told_to_end = lambda: True
+    assert not world.listener.after()
+    assert world.store.versions("call-1") == []
+    assert world.listener.status()["waiting"] == 1
+    assert world.listener.status()["troubles"] == []

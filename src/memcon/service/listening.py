@@ -48,6 +48,10 @@ PATIENCE = 600
 """Looks for a call's way into the vault, one a second, before it is left to `memcon transcribe`."""
 
 
+class _EndedError(MemconError):
+    """Told to end in the middle of a call: it is begun anew the next time."""
+
+
 class Listener:
     """All calls of a home that go on or have just ended. `look` again and again."""
 
@@ -58,6 +62,7 @@ class Listener:
         catalogue: Catalogue,
         transcriber: Transcriber,
         store: TranscriptStore,
+        ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -69,6 +74,7 @@ class Listener:
         self._texts: dict[int, LiveCall] = {}  # ended, text so far still shown
         self._troubles: dict[int, str] = {}
         self._next_look = 0
+        self._told_to_end = ended
         self._taken = 0  # calls taken in that have been looked at
 
     def begin(self) -> None:
@@ -122,6 +128,8 @@ class Listener:
                 self._troubles[number] = str(error)
             else:
                 return False
+        except _EndedError:
+            return False
         except MemconError as error:
             self._troubles[number] = str(error)
         self._forget(number)
@@ -138,6 +146,8 @@ class Listener:
         }
 
     def _live_first(self) -> None:
+        if self._told_to_end():
+            raise _EndedError("told to end")
         while self._live and self.look():
             pass
 
@@ -186,7 +196,7 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
     catalogue = Catalogue(home.catalogue)
     intakes = Intakes(home, config, clock, catalogue)
     transcriber = Transcriber(Archive(home, config, clock), store, config.speech, intakes=intakes)
-    listener = Listener(home, clock, catalogue, transcriber, store)
+    listener = Listener(home, clock, catalogue, transcriber, store, lambda: stop(0.0))
     trouble = ""
     began = False
     next_word = 0
