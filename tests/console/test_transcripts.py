@@ -13,6 +13,8 @@ from tests.console.said import long_call, solheim_keller, utterance
 
 from memcon.console import transcript_section
 from memcon.console.transcript_cite import MOST_WORDS, milliseconds, said_between
+from memcon.console.transcript_words import FILES
+from memcon.errors import UsageError
 from memcon.record.transcript import Lane, hash_of
 
 if TYPE_CHECKING:
@@ -142,6 +144,27 @@ def test_without_a_transcript_the_page_says_what_to_do(book: FakeBook, reader: T
     assert "Speech recognition is not installed here" in said(reader.get("/calls/40").text)
     for silent in ("/calls/39", "/calls/36"):
         assert 'id="transcript"' not in reader.get(silent).text
+
+
+def test_words_are_taken_away_in_every_format_there_is(tmp_path: Path) -> None:
+    class Files:
+        def make(self, number: int, kind: str, version: int | None = None) -> str:
+            if version == 9:
+                raise UsageError("there is no version 9")
+            return f"{kind} of version {version} of call {number}"
+
+    office = make_office(tmp_path, word_files=Files())
+    reader = office.client("vera")
+    page = reader.get("/calls/7").text
+    for one in FILES:
+        assert f'/calls/7/transcript/file/{one.kind}?version=2"' in page
+        answer = reader.get(f"/calls/7/transcript/file/{one.kind}?version=2")
+        assert answer.text == f"{one.kind} of version 2 of call 7"
+        assert answer.headers["content-type"].startswith(one.media_type.split(";")[0])
+        assert f'"2026-11-23-0007-version-2.{one.suffix}"' in answer.headers["content-disposition"]
+    for gone in ("vtt?version=9", "tei"):
+        assert reader.get(f"/calls/7/transcript/file/{gone}").status_code == 404
+    assert office.client("mira").get("/calls/7/transcript/file/vtt").status_code == 403
 
 
 def test_words_appear_while_a_call_goes_on(book: FakeBook, reader: TestClient) -> None:

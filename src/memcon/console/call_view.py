@@ -18,7 +18,7 @@ from memcon.console.event_words import MESSAGES
 from memcon.console.file_view import file_name
 from memcon.console.guard import posted
 from memcon.console.log_keys import call_command, policy_command
-from memcon.console.transcript_section import Sections
+from memcon.console.transcript_section import sections_of
 from memcon.console.transcript_view import section_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.verdicts import Verdicts
@@ -136,7 +136,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
     deps = pages.deps
     verdicts = Verdicts(pages)
     loudness = Unhurried(deps.waveform.peaks)
-    sections = Sections(deps.transcripts) if deps.transcripts is not None else None
+    sections = sections_of(deps)
 
     def dated(leaves: tuple[int, int]) -> dict[int, Window]:
         return {one.index: one for one in deps.windows.of(*leaves)} if deps.windows is not None else {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memcon.aftermath.sets import EventSets
     from memcon.catalogue.intakes import IntakeLine
     from memcon.clock import Clock
-    from memcon.console.transcript_deps import TranscriptBook
+    from memcon.console.transcript_deps import TranscriptBook, WordFiles
     from memcon.console.users import Users
     from memcon.record.intake import Intake
     from memcon.store.switch import Asked, Switched
@@ -385,6 +385,7 @@ class ConsoleDeps:
     """Where the feeds of overseers lie; None where there are none."""
     switch: OffSwitch | None = None
     secure_cookies: bool = False
+    word_files: WordFiles | None = None
     dossiers: AccountsDesk | None = None
     bundle_dossier: Callable[[str], bytes] | None = None
     fetch_source: Callable[[str], bytes] | None = None

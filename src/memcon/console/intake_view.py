@@ -14,7 +14,7 @@ from memcon.console.call_view import with_peaks
 from memcon.console.citing import public_address
 from memcon.console.file_view import file_name, send_file
 from memcon.console.guard import posted
-from memcon.console.transcript_section import Sections
+from memcon.console.transcript_section import sections_of
 from memcon.console.transcript_view import section_of
 from memcon.console.unhurried import Unhurried
 from memcon.console.verdicts import Verdicts
@@ -98,7 +98,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return book().peaks(n)
 
     loudness = Unhurried(peaks_of)
-    sections = Sections(deps.transcripts) if deps.transcripts is not None else None
+    sections = sections_of(deps)
 
     def find(request: Request) -> tuple[CallPage, Intake, IntakeLine]:
         n = request.path_params["n"]

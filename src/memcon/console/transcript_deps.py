@@ -60,3 +60,11 @@ class TranscriptBook(Protocol):
     def live(self, number: int) -> Sequence[Lane]:
         """What has been heard so far of a call that goes on, by lane; empty where nothing was."""
         ...
+
+
+class WordFiles(Protocol):
+    """Makes what a reader takes away of a transcript: `memcon.service.exporting`."""
+
+    def make(self, number: int, kind: str, version: int | None = None) -> str:
+        """A file of a call (negative: taken in) as text. UsageError where there is none."""
+        ...

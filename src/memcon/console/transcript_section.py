@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from memcon.console.transcript_html import MOST_COLUMNS, block_html
 from memcon.console.transcript_layout import MINUTE_MS, UNSURE, blocks
-from memcon.console.transcript_words import ChangeRow, Line, change_rows, lane_notes, line_of
+from memcon.console.transcript_words import (
+    FILES,
+    ChangeRow,
+    FileOfWords,
+    Line,
+    change_rows,
+    lane_notes,
+    line_of,
+)
 from memcon.console.unhurried import Unhurried
 from memcon.console.words import at
 from memcon.errors import UsageError
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from memcon.console.deps import ConsoleDeps
     from memcon.console.transcript_deps import TranscriptBook
     from memcon.record.transcript import Lane, Word
     from memcon.store.transcripts import Kept
@@ -124,6 +133,7 @@ class Section:
     changes: tuple[ChangeRow, ...] | None = ()
     notes: tuple[str, ...] = ()
     count: int = 0
+    files: tuple[FileOfWords, ...] = ()
     seen: str = ""
     """The hash of the version that is shown by default: what whoever writes the next one must have seen."""
 
@@ -136,8 +146,9 @@ class Section:
 class Sections:
     """Makes them, over a book of transcripts."""
 
-    def __init__(self, book: TranscriptBook) -> None:
+    def __init__(self, book: TranscriptBook, files: tuple[FileOfWords, ...] = ()) -> None:
         self.book = book
+        self.files = files
         self._drawn = Newest(self._draw)
         self._heads = Newest(self._head, 40 * KEPT)
         self._changes = Newest(self._compare)
@@ -175,6 +186,7 @@ class Sections:
             changes=changes,
             notes=tuple(lane_notes(it.lanes)),
             count=it.count(),
+            files=self.files,
             seen=self._heads.get((place.key, current)).hash if shown != current else drawn.kept.hash,
         )
 
@@ -225,6 +237,13 @@ class Sections:
         key, old, new = asked
         one, other = self.kept(key, old).transcript, self.kept(key, new).transcript
         return tuple(change_rows(differences(one, other)))
+
+
+def sections_of(deps: ConsoleDeps) -> Sections | None:
+    """The transcripts of a console; None where it keeps none."""
+    if deps.transcripts is None:
+        return None
+    return Sections(deps.transcripts, FILES if deps.word_files is not None else ())
 
 
 def _drawn_minutes(lanes: Sequence[Lane], first: int = 0) -> list[Minute]:

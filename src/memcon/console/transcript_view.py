@@ -86,6 +86,21 @@ def routes(
         }
         return Response(data, media_type="application/json", headers=headers)
 
+    def taken_away(request: Request) -> Response:
+        call, place = found(request)
+        one = next((one for one in sections.files if one.kind == request.path_params["kind"]), None)
+        if one is None or pages.deps.word_files is None:
+            raise HTTPException(404, "There is no such file")
+        version = whole(request.query_params.get("version")) or book.store.current_version(place.key)
+        try:
+            text = pages.deps.word_files.make(place.number, one.kind, version)
+        except UsageError as error:
+            raise HTTPException(404, str(error)) from error
+        name = file_name(f"{call.row.display}-version-{version}", one.suffix)
+        disposition = f'attachment; filename="{name}"'
+        headers = {"content-disposition": disposition, "cache-control": "private, no-cache"}
+        return Response(text, media_type=one.media_type, headers=headers)
+
     def compare(request: Request) -> Response:
         call, place = found(request)
         lines = sections.lines(place.key, 0)
@@ -147,5 +162,6 @@ def routes(
         Route(below + "/cite", cite),
         Route(below + "/{version:int}.json", sealed_bytes),
         Route(below + "/compare", compare),
+        Route(below + "/file/{kind}", taken_away),
         *transcript_correcting.routes(pages, sections, below, found),
     ]

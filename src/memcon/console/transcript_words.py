@@ -22,6 +22,28 @@ _WHAT = {ADDED: "put in", REMOVED: "taken out", SPEAKER: "speaker", MARKED: "mar
 
 
 @dataclass(frozen=True, slots=True)
+class FileOfWords:
+    """A file that can be taken away: its kind in an address, name, media type, ending, what it is."""
+
+    kind: str
+    name: str
+    media_type: str
+    suffix: str
+    what: str
+
+
+FILES = (
+    FileOfWords("vtt", "WebVTT", "text/vtt; charset=utf-8", "vtt", "subtitles with their speakers"),
+    FileOfWords("srt", "SRT", "application/x-subrip", "srt", "subtitles for players that know no other"),
+    FileOfWords("text", "Text", "text/plain; charset=utf-8", "txt", "to be read, with version and digest"),
+    FileOfWords("json", "JSON", "application/json", "json", "every word with its times"),
+    FileOfWords(
+        "vcon", "vCon", "application/vcon+json", "vcon.json", "the call as one file: sound, words, proof"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A version in a list. `sealed` in words; `shown`: the one whose words stand on the page."""
 
