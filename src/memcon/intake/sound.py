@@ -15,7 +15,7 @@ from memcon.errors import UsageError
 from memcon.intake.media import Damage, opened, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,20 +23,23 @@ if TYPE_CHECKING:
     from memcon.intake.sniff import Kind
 
 Samples: TypeAlias = "NDArray[np.int16]"
+Files: TypeAlias = "Mapping[int, tuple[Path, Kind]]"
 MOST_RATE = 48_000
 STEREO = 2
 _WAV_LIMIT = (1 << 32) - 64
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
-def lane_pieces(path: Path, kind: Kind, lanes: Sequence[dict[str, Any]], rate: int) -> Iterator[Samples]:
-    """(lanes, samples) at `rate` Hz of the lanes of one file, each from its own beginning on."""
-    by_stream: dict[int, list[int]] = {}
+def lane_pieces(files: Files, lanes: Sequence[dict[str, Any]], rate: int) -> Iterator[Samples]:
+    """(lanes, samples) at `rate` Hz of lanes, each from its own beginning on."""
+    by_stream: dict[tuple[int, int, int], list[int]] = {}
     for place, lane in enumerate(lanes):
-        by_stream.setdefault(int(lane["source"]["stream"]), []).append(place)
+        source = lane["source"]
+        key = int(source.get("dialog", 0)), int(source["stream"]), int(lane["begins_ms"])
+        by_stream.setdefault(key, []).append(place)
     readers = [
-        _Reader(path, kind, index, [(place, lanes[place]) for place in places], rate)
-        for index, places in by_stream.items()
+        _Reader(*files[file], index, [(place, lanes[place]) for place in places], rate)
+        for (file, index, _), places in by_stream.items()
     ]
     if len(readers) == 1:
         yield from readers[0].run()
@@ -119,12 +122,19 @@ def render(
     path: Path, kind: Kind, lanes: Sequence[dict[str, Any]], which: int | None, form: str, to: Path
 ) -> None:
     """Write a WAV or FLAC of one lane, or of all (None). UsageError where a WAV cannot hold it."""
+    render_files({0: (path, kind)}, lanes, which, form, to)
+
+
+def render_files(
+    files: Files, lanes: Sequence[dict[str, Any]], which: int | None, form: str, to: Path
+) -> None:
+    """The same of lanes in several files: `files` by the number that a lane's source has as `dialog`."""
     chosen = list(lanes) if which is None else [lanes[which]]
     rate = min(MOST_RATE, max(int(lane["rate"]) for lane in chosen))
-    sound = lane_pieces(path, kind, chosen, rate)
+    sound = lane_pieces(files, chosen, rate)
     if len(chosen) > STEREO:
         sound = (_mean(piece) for piece in sound)
-    write_sound(sound, min(len(chosen), STEREO) if len(chosen) <= STEREO else 1, rate, form, to)
+    write_sound(sound, len(chosen) if len(chosen) <= STEREO else 1, rate, form, to)
 
 
 def _mean(piece: Samples) -> Samples:

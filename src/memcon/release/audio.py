@@ -19,7 +19,7 @@ from memcon.release.timeline import NS, PacketStore, lost_spans, place, read_hea
 from memcon.wire.codec import Codec, codec_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -149,14 +149,22 @@ def collect(call: OpenCall, streams: Iterable[int] | None = None) -> dict[int, P
 def render(call: OpenCall) -> Audio:
     """Decode a whole call. Raises FormatError, naming the second, where its files do not hold."""
     record = call.record()
-    duration = duration_of(call)
-    stores = collect(call)
-    who = speakers(record)
+    return render_stores(speakers(record), collect(call), lambda n: codecs_of(record, n), duration_of(call))
+
+
+def render_stores(
+    who: Sequence[Speaker],
+    stores: Mapping[int, PacketStore],
+    codecs: Callable[[int], Mapping[int, Codec]],
+    duration: int,
+) -> Audio:
+    """Decode streams of packets, each by its payload types; streams that `who` does not name come last."""
+    who = tuple(who)
     known = {stream for speaker in who for stream in speaker.streams}
     who += tuple(Speaker(f"stream {s}", None, (s,)) for s in sorted(set(stores) - known))
     notes: list[str] = []
     channels, rate = mixed(
-        who, {s: (store, codecs_of(record, s)) for s, store in stores.items()}, duration, notes
+        who, {s: (store, codecs(s)) for s, store in stores.items()}, duration, notes
     )
     return Audio(rate, duration, channels, tuple(notes))
 

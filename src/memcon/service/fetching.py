@@ -6,15 +6,13 @@ person has not written into memcon.toml, no redirect is followed, and what comes
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import http.client
-import re
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from memcon.intake.content_hash import parse_content_hash
 from memcon.intake.refusals import RefusedError
 from memcon.store import durable
 
@@ -24,20 +22,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 SECONDS = 30.0
-_HASH = re.compile(r"(sha256|sha384|sha512)-([A-Za-z0-9_-]+)")
 _CHUNK = 1 << 20
-
-
-def parse_content_hash(text: str) -> tuple[str, bytes] | None:
-    """(algorithm, digest) of a vCon's `sha512-<base64url>`; None for what is none."""
-    match = _HASH.fullmatch(text)
-    if match is None:
-        return None
-    try:
-        digest = base64.urlsafe_b64decode(match[2] + "=" * (-len(match[2]) % 4))
-    except (binascii.Error, ValueError):
-        return None
-    return (match[1], digest) if len(digest) == hashlib.new(match[1]).digest_size else None
 
 
 class Fetcher:
@@ -78,21 +63,24 @@ class Fetcher:
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers={"User-Agent": "memcon"})
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise http.client.HTTPException(f"the server answers {answer.status}")
-            digest, size = hashlib.new(algorithm), 0
-            durable.remove_file(to)
-            durable.append(to)
-            while chunk := answer.read(_CHUNK):
-                size += len(chunk)
-                if size > self._most:
-                    raise http.client.HTTPException(f"it is longer than {self._most:,} bytes")
-                digest.update(chunk)
-                durable.append(to, chunk)
-            return digest.digest()
+            with connection.getresponse() as answer:
+                return self._keep(answer, algorithm, to)
         finally:
             connection.close()
+
+    def _keep(self, answer: http.client.HTTPResponse, algorithm: str, to: Path) -> bytes:
+        if answer.status != 200:
+            raise http.client.HTTPException(f"the server answers {answer.status}")
+        digest, size = hashlib.new(algorithm), 0
+        durable.remove_file(to)
+        durable.append(to)
+        while chunk := answer.read(_CHUNK):
+            size += len(chunk)
+            if size > self._most:
+                raise http.client.HTTPException(f"it is longer than {self._most:,} bytes")
+            digest.update(chunk)
+            durable.append(to, chunk)
+        return digest.digest()
 
 
 def _connection(parts: SplitResult) -> http.client.HTTPConnection:
