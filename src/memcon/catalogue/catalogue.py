@@ -32,7 +32,7 @@ from memcon.catalogue.schema import (
 from memcon.catalogue.searching import MANY, question_of
 from memcon.catalogue.searching import Filter as Filter
 from memcon.catalogue.structure import STATES, read_structure
-from memcon.catalogue.writing import apply_object, apply_objects, settle
+from memcon.catalogue.writing import apply_object, apply_objects, note_change, settle
 from memcon.clock import utc
 from memcon.errors import FormatError
 from memcon.store.database import Database
@@ -213,7 +213,7 @@ class Catalogue:
                 _set_meta(db, f"feed:{feed}", str(upto))
             if skipped:
                 _set_meta(db, "skipped", str(skipped + int(_meta(db, "skipped") or 0)))
-            _changed(db)
+            note_change(db)
         return skipped
 
     def feed_offset(self, feed: str) -> int:
@@ -226,7 +226,7 @@ class Catalogue:
         told = read_structure(leaves)
         with self._db.write() as db:
             settle(db, told)
-            _changed(db)
+            note_change(db)
 
     def index(self, kept: Iterable[Kept]) -> list[str]:
         """Calls as the vault has them, in one transaction; for each what was wrong, or "" where it is in."""
@@ -241,7 +241,7 @@ class Catalogue:
                     db.exec_driver_sql("ROLLBACK TO kept")
                     problems.append(str(error))
                 db.exec_driver_sql("RELEASE kept")
-            _changed(db)
+            note_change(db)
         return problems
 
     def unsettled(self) -> tuple[int, ...]:
@@ -257,7 +257,7 @@ class Catalogue:
                 if table is not meta:
                     db.execute(delete(table))
             db.execute(delete(meta).where(meta.c.key.like("feed:%") | (meta.c.key == "skipped")))
-            _changed(db)
+            note_change(db)
 
     @property
     def dossiers(self) -> DossierIndex:
@@ -270,6 +270,11 @@ class Catalogue:
         return IntakeIndex(self._db)
 
     # ------------------------------------------------------------------ reading
+
+    def changes(self) -> str:
+        """Another text after each change of calls, whoever made it."""
+        with self._db.read() as db:
+            return _meta(db, "changes") or "0"
 
     def register(self, asked: Filter = _EVERYTHING, *, page: int = 1, size: int = 25) -> RegisterPage:
         """A page of the register, newest first, pages from 1."""
@@ -466,11 +471,6 @@ def _meta(db: Connection, key: str) -> str | None:
 def _set_meta(db: Connection, key: str, value: str) -> None:
     statement = insert(meta).values(key=key, value=value)
     db.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-def _changed(db: Connection) -> None:
-    """Count every change, so that kept counts are not used after one, whoever made it."""
-    _set_meta(db, "changes", str(int(_meta(db, "changes") or 0) + 1))
 
 
 def _rows(db: Connection, numbers: Sequence[int]) -> tuple[CallRow, ...]:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from memcon.catalogue.schema import OF_A_CALL, calls, intakes, notes, parties, refused, streams, words
 from memcon.catalogue.structure import HEARD, NOTHING
 from memcon.catalogue.words import split, words_of
-from memcon.catalogue.writing import dumps, upsert
+from memcon.catalogue.writing import dumps, note_change, upsert
 from memcon.clock import NS
 from memcon.errors import FormatError
 from memcon.record import edtf
@@ -91,6 +91,7 @@ class IntakeIndex:
             upsert(db, parties, people)
             upsert(db, words, [{"word": word, "call": number} for word in sorted(found)])
             upsert(db, intakes, [row])
+            note_change(db)
 
     def last(self) -> int:
         """The highest number that is indexed; 0 for none."""

@@ -37,13 +37,14 @@ class KeptCall:
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """How many calls and beats were indexed, how many of the calls unopened, what went wrong; calls that were
-    taken in are counted apart."""
+    taken in, and documents of the search, are counted apart."""
 
     calls: int
     unopened: int
     beats: int
     problems: tuple[str, ...]
     taken: int = 0
+    documents: int = 0
 
 
 def rebuild(catalogue: Catalogue, calls: Iterable[KeptCall], beats: Iterable[Beat]) -> Rebuilt:

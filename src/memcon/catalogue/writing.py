@@ -21,6 +21,7 @@ from memcon.catalogue.schema import (
     events,
     instances,
     links,
+    meta,
     notes,
     offs,
     parties,
@@ -100,6 +101,12 @@ def upsert(
     """Insert rows of the same columns or overwrite those of their key, except in the columns `kept`."""
     if rows:
         db.execute(_statement(table, tuple(rows[0]), kept), [dict(row) for row in rows])
+
+
+def note_change(db: Connection) -> None:
+    """Count every change, so that what was counted or indexed before one is not used after it."""
+    known = db.execute(select(meta.c.value).where(meta.c.key == "changes")).scalar()
+    upsert(db, meta, [{"key": "changes", "value": str(int(known or 0) + 1)}])
 
 
 def dumps(value: object) -> str:

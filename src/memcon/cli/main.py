@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "Place a real call and watch it being recorded, sealed, checked and played",
     "load": "Place many recorded calls at once, to see what a recorder bears",
     "ingest": "Take calls in from files: audio, packet captures, vCons",
+    "search": "Find words in transcripts, dossiers and the parties of calls",
     "calls": "List the calls",
     "show": "Show one call",
     "dossier": "Keep what each side said of a call, who says so, and what followed",

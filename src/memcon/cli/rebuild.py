@@ -37,6 +37,7 @@ def command(home: Home, as_json: bool) -> None:
                 "unopened": done.unopened,
                 "beats": done.beats,
                 "taken_in": done.taken,
+                "documents": done.documents,
                 "problems": list(done.problems),
             }
         )
@@ -45,6 +46,8 @@ def command(home: Home, as_json: bool) -> None:
     console.print(f"Indexed {done.calls:,} calls and {done.beats:,} beats.")
     if done.taken:
         console.print(f"Indexed {done.taken:,} calls taken in from files.")
+    if done.documents:
+        console.print(f"Indexed the words of {done.documents:,} documents.")
     if done.unopened:
         console.print(f"{done.unopened:,} calls could not be opened here: by structure alone, no parties.")
     for problem in done.problems:

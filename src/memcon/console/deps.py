@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from memcon.accounts.desk import AccountsDesk
     from memcon.aftermath.sets import EventSets
     from memcon.catalogue.intakes import IntakeLine
+    from memcon.catalogue.search_answer import Answer
     from memcon.clock import Clock
     from memcon.console.transcript_deps import TranscriptBook, WordFiles
     from memcon.console.users import Users
@@ -338,6 +339,14 @@ class IntakeBook(Protocol):
         ...
 
 
+class Search(Protocol):
+    """Every word of transcripts, dossiers and parties."""
+
+    def ask(self, question: str, *, page: int = 1, size: int = 20) -> Answer:
+        """A page of what fits. UsageError where the question cannot be read, or takes too long."""
+        ...
+
+
 class Log(Protocol):
     """The public directory of the log: a path of the tlog-tiles interface to a file."""
 
@@ -393,3 +402,4 @@ class ConsoleDeps:
     windows: Windows | None = None
     intakes: IntakeBook | None = None
     transcripts: TranscriptBook | None = None
+    search: Search | None = None

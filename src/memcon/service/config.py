@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from memcon.errors import FormatError, UsageError
 from memcon.intake.limits import Limits
+from memcon.witness.settings import Notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,7 @@ class Config:
     stamp_roots: Path | None = None
     drand_source: str | None = None
     speech: Speech = Speech()
+    alerts: Notify = field(default_factory=Notify)
 
     @property
     def console_address(self) -> str:
@@ -217,6 +219,20 @@ def _paths(value: object) -> tuple[Path, ...]:
     return tuple(_path(item) for item in value)
 
 
+def _line_text(value: object) -> str:
+    """A text without control characters: it goes into a header or a socket's address."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise _Wrong
+    return value.strip()
+
+
+def _webhook(value: object) -> str:
+    text = _line_text(value)
+    if text and not text.startswith(("http://", "https://")):
+        raise _Wrong
+    return text
+
+
 def _addresses(value: object) -> tuple[str, ...]:
     """Beginnings of addresses that may be fetched: https, a host, and a slash after it."""
     if not isinstance(value, list):
@@ -308,6 +324,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("structure", "overseers",
             "an array of overseers' public key files, from the home directory unless absolute", [], _paths),
     Setting("structure", "slots", "beats to a file of their feeds, from 1 to 8640", 360, _whole(1, 8640)),
+    Setting("alerts", "webhook", "an http or https address that is told of what kept searches find", "",
+            _webhook),
+    Setting("alerts", "email", "an address that is written to", "", _line_text),
+    Setting("alerts", "smtp", '"HOST" or "HOST:PORT" of the mail server', "localhost:25", _line_text),
+    Setting("alerts", "sender", "the address that mail comes from", "memcon@localhost", _line_text),
+    Setting("alerts", "syslog", '"/dev/log" or "ADDRESS:PORT"', "", _line_text),
     Setting("intake", "watch",
             "a folder whose files are taken in, from the home directory unless absolute", None, _path),
     Setting("intake", "fetch",
@@ -451,6 +473,7 @@ def parse(text: str, home: Path) -> Config:
         stamp_roots=None if roots is None else home / roots,
         drand_source=_drand_source(got["drand"]["source"], home),
         speech=Speech(**got["speech"]),
+        alerts=Notify(**got["alerts"]),
     )
 
 

@@ -37,6 +37,7 @@ from memcon.service.idleness import idle
 from memcon.service.intakes import Intakes
 from memcon.service.listening_child import ListeningChild
 from memcon.service.metrics import Metrics, serve_metrics
+from memcon.service.searching import Searching, open_search
 from memcon.service.structure import Feeds
 from memcon.service.switching import Switch
 from memcon.service.transcripts import hand_in_again, open_book, open_transcripts
@@ -59,6 +60,7 @@ FEED_SECONDS = 1.0
 AHEAD_SECONDS = 1.0
 AHEAD = 1000
 """Calls at most for which something is made ahead of the first look; what is left out is made at that."""
+SEARCH_SECONDS = 2.0
 SLOTS_NS = 600 * NS
 VERIFIER_FILE = "memcon-verify.pyz"
 
@@ -161,6 +163,14 @@ class Office:
         if problems:
             self._troubles["intakes"] = "; ".join(problems[:10])
 
+    def find_words(self, searching: Searching) -> None:
+        """What is new, into the search; word to who asked for it."""
+        problems = searching.catch_up().problems
+        if problems:
+            self._troubles["search"] = "; ".join(problems[:10])
+        else:
+            self._troubles.pop("search", None)
+
     def say(self) -> None:
         """Leave the status in the run directory."""
         status = {
@@ -210,7 +220,13 @@ class Checks:
 
 
 def console_deps(
-    home: Home, config: Config, clock: Clock, catalogue: Catalogue, archive: Archive, intakes: Intakes
+    home: Home,
+    config: Config,
+    clock: Clock,
+    catalogue: Catalogue,
+    archive: Archive,
+    intakes: Intakes,
+    searching: Searching | None = None,
 ) -> ConsoleDeps:
     """The console's world over this home."""
     return ConsoleDeps(
@@ -237,6 +253,7 @@ def console_deps(
         event_sets=open_sets(home),
         intakes=intakes,
         windows=CallWindows(home, clock, config.stamp_roots),
+        search=searching,
     )
 
 
@@ -248,10 +265,11 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
     feeds = Feeds(home, config)
     intakes = Intakes(home, config, clock, office.catalogue)
     listening = ListeningChild(home, config, clock)
+    searching = open_search(home, config, clock, office.catalogue)
     stop = threading.Event()
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(console_deps(home, config, clock, office.catalogue, archive, intakes)),
+            create_app(console_deps(home, config, clock, office.catalogue, archive, intakes, searching)),
             host=config.console_host,
             port=config.console_port,
             log_level="warning",
@@ -268,6 +286,11 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         threading.Thread(target=office.loop, args=(office.ahead, AHEAD_SECONDS, stop, "ahead"), daemon=True),
         threading.Thread(target=office.loop, args=(feeds.advance, FEED_SECONDS, stop, "feeds"), daemon=True),
         threading.Thread(target=office.loop, args=(listening.watch, 0.5, stop, "speech"), daemon=True),
+        threading.Thread(
+            target=office.loop,
+            args=(lambda: office.find_words(searching), SEARCH_SECONDS, stop, "search index"),
+            daemon=True,
+        ),
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
         threading.Thread(target=office.loop, args=(alive, 1.0, stop, "life"), daemon=True),
     ]
@@ -291,4 +314,5 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         office.keep(stopping=True)
         office.index()
         intakes.close()
+        searching.close()
         office.catalogue.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from memcon.errors import FormatError, UsageError
 from memcon.record.beat import decode
 from memcon.service.dossiers import notes_of, open_desk
 from memcon.service.intakes import Intakes
+from memcon.service.searching import CaughtUp, open_search
 from memcon.store.durable import read_bytes
 from memcon.store.tiles import LogStore
 from memcon.vault.keeper import call_id
@@ -37,7 +39,14 @@ def rebuild_catalogue(
     catalogue.dossiers.put_notes(notes_of(home))
     problems = open_desk(home, SystemClock(), catalogue).index_all()
     taken = Intakes(home, config, SystemClock(), catalogue).catch_up()
-    return replace(done, taken=taken.indexed, problems=(*done.problems, *problems, *taken.problems))
+    words = _rebuild_search(home, config, catalogue)
+    problems = [*problems, *taken.problems, *words.problems]
+    return replace(done, taken=taken.indexed, documents=words.documents, problems=(*done.problems, *problems))
+
+
+def _rebuild_search(home: Home, config: Config, catalogue: Catalogue) -> CaughtUp:
+    with closing(open_search(home, config, SystemClock(), catalogue)) as searching:
+        return searching.rebuild()
 
 
 def _beats(home: Home) -> Iterator[Beat]:

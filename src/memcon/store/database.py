@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from memcon.errors import MachineError
+from memcon.clock import NS, SystemClock
+from memcon.errors import MachineError, UsageError
 from memcon.store.durable import make_dirs
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ _PRAGMAS = (
 )
 
 
+STEPS = 20_000
+"""Instructions of SQLite's machine between two looks at the clock: well under a millisecond."""
+
+
+class TooLongError(UsageError):
+    """A question that takes longer to answer than it was given."""
+
+
+class _Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._clock = SystemClock()
+        self._end = self._clock.monotonic_ns() + int(seconds * NS)
+
+    def passed(self) -> bool:
+        return self._clock.monotonic_ns() > self._end
+
+
 class Database:
     """One SQLite file, usable from several threads and processes. Close it when done."""
 
@@ -46,13 +64,25 @@ class Database:
         path.chmod(0o600)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection whose reads see one state of the database."""
+    def read(self, *, seconds: float | None = None) -> Iterator[Connection]:
+        """A connection whose reads see one state of the database.
+
+        With `seconds`, reading that takes longer in all is given up: TooLongError.
+        """
         with self._errors("reading"), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
+            driver = connection.connection.driver_connection
+            if seconds is not None and driver is not None:
+                driver.set_progress_handler(_Deadline(seconds).passed, STEPS)
             try:
                 yield connection
+            except OperationalError as error:
+                if str(error.orig) == "interrupted":
+                    raise TooLongError(f"no answer in {seconds} s") from error
+                raise
             finally:
+                if driver is not None:
+                    driver.set_progress_handler(None, 0)
                 connection.exec_driver_sql("ROLLBACK")
 
     @contextmanager

@@ -140,6 +140,21 @@ class Home:
         return self.root / "catalogue.sqlite"
 
     @property
+    def search(self) -> Path:
+        """The index over every word: transcripts, dossiers, parties."""
+        return self.root / "search.sqlite"
+
+    @property
+    def searches(self) -> Path:
+        """Searches that people keep, and when each was last told of something."""
+        return self.root / "searches.json"
+
+    @property
+    def alerts(self) -> Path:
+        """What kept searches found, a line of JSON each."""
+        return self.root / "alerts.jsonl"
+
+    @property
     def users(self) -> Path:
         return self.root / "users.json"
 

@@ -31,11 +31,12 @@ class _Syslog(logging.handlers.SysLogHandler):
 class Notifier:
     """Sends one event everywhere that is configured; `send` gives what went wrong, in words."""
 
-    def __init__(self, where: Notify) -> None:
-        """Raises UsageError for a webhook that is no http or https address."""
+    def __init__(self, where: Notify, name: str = "memcon-witness") -> None:
+        """`name`: whose word it is. Raises UsageError for a webhook that is no http or https address."""
         if where.webhook and not where.webhook.startswith(("http://", "https://")):
             raise UsageError(f"[notify] webhook: {where.webhook!r} is no http or https address")
         self._where = where
+        self._name = name
 
     def send(self, subject: str, event: Mapping[str, object]) -> list[str]:
         """`event` is a JSON object; its `text` is what people read."""
@@ -55,7 +56,7 @@ class Notifier:
 
     def _webhook(self, _subject: str, event: Mapping[str, object]) -> None:
         body = json.dumps(event).encode()
-        headers = {"Content-Type": "application/json", "User-Agent": "memcon-witness"}
+        headers = {"Content-Type": "application/json", "User-Agent": self._name}
         request = urllib.request.Request(self._where.webhook, body, headers)  # noqa: S310 checked above
         urllib.request.urlopen(request, timeout=SECONDS).close()  # noqa: S310 checked above
 
@@ -73,7 +74,7 @@ class Notifier:
         host, _, port = to.rpartition(":")
         handler = _Syslog(to if to.startswith("/") else (host, int(port)))
         try:
-            handler.ident = "memcon-witness: "
+            handler.ident = f"{self._name}: "
             record = logging.LogRecord("memcon", logging.WARNING, "", 0, str(event["text"]), None, None)
             handler.emit(record)
         finally:
