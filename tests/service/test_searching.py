@@ -60,7 +60,15 @@ def write_transcript(home: Home, text: str, *, corrected: bool = False) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     made = make_home(tmp_path)
-    run(made, "ingest", str(write_wav(tmp_path / "tape.wav")), "--party", "A. Holt", "--start", "2017-01-28")
+    run(
+        made,
+        "ingest",
+        str(write_wav(tmp_path / "tape.wav", 95.0)),
+        "--party",
+        "A. Holt",
+        "--start",
+        "2017-01-28",
+    )
     readout = tmp_path / "a.txt"
     readout.write_text("They discussed sanctions.\n\nThey agreed on prisoners.")
     run(made, "dossier", "new", "2017-01-28", "--title", "The call", "--participant", "A;President Adams;US")
@@ -203,3 +211,34 @@ def test_the_page_finds_opens_and_says_what_is_wrong(home: Home) -> None:
             assert client.get("/search?q=sanctions").status_code == 403
         searching.close()
         intakes.close()
+
+
+def test_it_is_taken_away_in_words_and_cited(home: Home, tmp_path: Path) -> None:
+    import webvtt
+
+    made = run(home, "export", "T1", "--format", "vtt", "--to", str(tmp_path), "--json")
+    assert made["path"].endswith("call-T001.vtt")
+    assert "sanctions" in webvtt.read(made["path"])[0].text
+    for kind in ("srt", "text", "json"):
+        run(home, "export", "T1", "--format", kind, "--to", str(tmp_path / kind))
+    assert "A. Holt: We spoke of sanctions" in (tmp_path / "text").read_text()
+    run(home, "export", "T1", "--format", "vcon", "--to", str(tmp_path / "vcon"))
+    vcon = json.loads((tmp_path / "vcon").read_text())
+    assert [one["type"] for one in vcon["dialog"]] == ["recording-set", "recording"]
+    assert [one["mediatype"] for one in vcon["attachments"]] == ["application/json", "audio/wav"]
+    assert vcon["analysis"][0]["body"]["of"]["id"] == "1"
+    told = run(home, "cite", "T1", "--from", "1:02", "--to", "1:30", "--json")
+    assert told["version"] == 1
+    assert told["span_ms"] == [62_000, 90_000]
+    assert told["digest"] in told["archives"]
+    assert "Chicago:" in run(home, "cite", "T1", "--office", "Call Room of Arland")
+    run(home, "export", "T1", "--format", "vtt", "--version", "2", "--to", str(tmp_path / "x"), code=2)
+    run(home, "export", "T1", "--format", "vtt", "--to", str(tmp_path / "text"), code=2)
+    for words in (
+        ("T2",),
+        ("T1", "--from", "2:00"),
+        ("T1", "--from", "x"),
+        ("T1", "--to", "1:2:3:4"),
+        ("7",),
+    ):
+        run(home, "cite", *words, code=2)

@@ -25,6 +25,7 @@ COMMANDS = {
     "coincidence": "Ask whether what followed a call was a coincidence",
     "claims": "Show the claims of a dossier as chains: origins, steps, withdrawals",
     "transcribe": "Write what is said in calls, in versions that are sealed",
+    "cite": "Cite a call or a span of it: the archives' form and Chicago's",
     "export": "Take a call away: audio, packets, or the bundle a stranger can check",
     "verify": "Check a log, a bundle, or everything this recorder keeps",
     "off": "Switch recording off, on the record: by whom, why, which lines",

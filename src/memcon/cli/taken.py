@@ -9,6 +9,8 @@ from memcon.catalogue.catalogue import Catalogue
 from memcon.cli.common import clock_text, load_config
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
+from memcon.service.archive import Archive
+from memcon.service.exporting import Exporting
 from memcon.service.intakes import Intakes, letter
 from memcon.store.paths import Home
 
@@ -28,6 +30,22 @@ def intakes_of(home: Home) -> Iterator[Intakes]:
     intakes = Intakes(home, config, SystemClock(), catalogue)
     try:
         yield intakes
+    finally:
+        intakes.close()
+        catalogue.close()
+
+
+@contextmanager
+def exporting_of(home: Home, office: str = "") -> Iterator[Exporting]:
+    """What can be taken away in words, of a recorder's home; UsageError where there is no recorder."""
+    config = load_config(home)
+    home = Home(home.root, config.vault_path)
+    clock = SystemClock()
+    catalogue = Catalogue(home.catalogue)
+    intakes = Intakes(home, config, clock, catalogue)
+    try:
+        archive = Archive(home, config, clock)
+        yield Exporting(home, config, clock, catalogue, archive, intakes, office)
     finally:
         intakes.close()
         catalogue.close()

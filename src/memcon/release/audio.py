@@ -163,9 +163,7 @@ def render_stores(
     known = {stream for speaker in who for stream in speaker.streams}
     who += tuple(Speaker(f"stream {s}", None, (s,)) for s in sorted(set(stores) - known))
     notes: list[str] = []
-    channels, rate = mixed(
-        who, {s: (store, codecs(s)) for s, store in stores.items()}, duration, notes
-    )
+    channels, rate = mixed(who, {s: (store, codecs(s)) for s, store in stores.items()}, duration, notes)
     return Audio(rate, duration, channels, tuple(notes))
 
 
