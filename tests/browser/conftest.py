@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from starlette.applications import Starlette
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 120_000  # the machine may be busy with others
@@ -89,14 +90,21 @@ def served(root: Path, **changes: object) -> Iterator[Site]:
     assert isinstance(files, FakeFiles)
     write_wav(files.root / "7-all.wav", 348)
     write_wav(files.root / "7-B.wav", 348)
+    with listening(office.app) as base:
+        yield Site(office, base)
+
+
+@contextlib.contextmanager
+def listening(app: Starlette) -> Iterator[str]:
+    """The address of a console on a free port of the loop-back."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
-    server = uvicorn.Server(uvicorn.Config(office.app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield Site(office, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(60)

@@ -27,6 +27,7 @@ from memcon.console import (
     status_view,
     structure_view,
     switch_view,
+    take_in_view,
 )
 from memcon.console.guard import Guard, allowed_hosts
 from memcon.console.render import Pages
@@ -89,6 +90,7 @@ def create_app(deps: ConsoleDeps) -> Starlette:
         *dossier_writing.routes(pages),
         *followed_view.routes(pages),
         *search_view.routes(pages),
+        *take_in_view.routes(pages),
         *status_view.routes(pages),
         *switch_view.routes(pages),
         *login_view.routes(pages),

@@ -8,7 +8,7 @@ All times are nanoseconds, all seconds of a call count from its start.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from memcon.accounts.desk import AccountsDesk
     from memcon.aftermath.sets import EventSets
-    from memcon.catalogue.intakes import IntakeLine
+    from memcon.catalogue.intakes import IntakeLine, RefusedFile
     from memcon.catalogue.search_answer import Answer
     from memcon.clock import Clock
     from memcon.console.transcript_deps import TranscriptBook, WordFiles
     from memcon.console.users import Users
+    from memcon.intake.desk import Stated, Taken
     from memcon.record.intake import Intake
     from memcon.store.switch import Asked, Switched
     from memcon.verify.findings import Report
@@ -311,6 +312,16 @@ class Exporter(Protocol):
         ...
 
 
+class WatchedFolder(Protocol):
+    """The watched folder, as the page shows it."""
+
+    folder: str
+    files: int
+    done: int
+    current: str
+    problem: str
+
+
 class IntakeBook(Protocol):
     """Calls that were taken in from files, by their numbers from 1 on."""
 
@@ -332,6 +343,22 @@ class IntakeBook(Protocol):
 
     def offers(self, n: int) -> Sequence[Offer]:
         """What can be taken away."""
+        ...
+
+    def newest(self, count: int) -> Sequence[IntakeLine]:
+        """What was taken in last, newest first."""
+        ...
+
+    def refusals(self, count: int) -> Sequence[RefusedFile]:
+        """What was not taken in of the watched folder."""
+        ...
+
+    def watched(self) -> WatchedFolder | None:
+        """How far the watched folder is; None where none is watched."""
+        ...
+
+    def take_upload(self, file: BinaryIO, name: str, by: str, stated: Stated, *, damaged: bool) -> Taken:
+        """Take one file in. RefusedError for one that is not; MachineError where the disk refuses."""
         ...
 
     def export(self, n: int, kind: FileKind) -> Path:

@@ -108,7 +108,7 @@ class Config:
     stamp_roots: Path | None = None
     drand_source: str | None = None
     speech: Speech = Speech()
-    alerts: Notify = field(default_factory=Notify)
+    alerts: Notify = field(default_factory=lambda: Notify(sender="memcon@localhost"))
 
     @property
     def console_address(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from memcon.console.deps import Offer
 from memcon.errors import MemconError, UsageError
-from memcon.intake.desk import IntakeDesk, Taken
+from memcon.intake.desk import IntakeDesk, Stated, Taken
 from memcon.intake.reader import Reader
 from memcon.record import canonical
 from memcon.record.intake import ORIGINAL, hash_of
@@ -16,6 +17,7 @@ from memcon.record.intake import decode as decode_intake
 from memcon.seal.notes import submit_note
 from memcon.service.dossiers import notes_of
 from memcon.service.fetching import Fetcher
+from memcon.service.watching import Watched, Watcher
 from memcon.store import durable
 from memcon.vault.intakes import IntakeShelf, intake_id
 from memcon.vault.ocfl import StorageRoot, object_path
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memcon.catalogue.catalogue import Catalogue
-    from memcon.catalogue.intakes import IntakeLine
+    from memcon.catalogue.intakes import IntakeLine, RefusedFile
     from memcon.clock import Clock
     from memcon.console.deps import FileKind
     from memcon.record.intake import Intake
@@ -59,17 +61,21 @@ class Intakes:
             home, config.origin, clock, lambda type_, digest: submit_note(home, type_, digest)
         )
         self.reader = Reader(WORKER, config.intake.limits)
+        self._taking = Reader(WORKER, config.intake.limits)  # nobody who listens waits for it
+        watch = config.intake.watch
+        self.watcher = Watcher(watch, self, clock) if watch is not None else None
 
     def desk(self) -> IntakeDesk:
         """A desk to take files in at, with this home's reading process."""
         fetcher = Fetcher(self._config.intake.fetch, self._config.intake.limits.octets)
         return IntakeDesk(
-            self.shelf, self.index, self.reader, self._home.intake_work, fetcher, self.keep_peaks
+            self.shelf, self.index, self._taking, self._home.intake_work, fetcher, self.keep_peaks
         )
 
     def close(self) -> None:
-        """End the reading process."""
+        """End the reading processes."""
         self.reader.close()
+        self._taking.close()
 
     def catch_up(self) -> Caught:
         """Index what stands on the shelf and is not indexed; hand in what no NOTE is known of."""
@@ -168,6 +174,31 @@ class Intakes:
     def line(self, n: int) -> IntakeLine | None:
         """What the index says of it, and where its NOTE stands."""
         return self.index.line(n)
+
+    def newest(self, count: int) -> list[IntakeLine]:
+        """What was taken in last, newest first."""
+        return self.index.newest(count)
+
+    def refusals(self, count: int) -> list[RefusedFile]:
+        """What was not taken in of the watched folder."""
+        return self.index.refusals(count)
+
+    def watched(self) -> Watched | None:
+        """How far the watched folder is; None where none is watched."""
+        return None if self.watcher is None else self.watcher.state
+
+    def take_upload(self, file: BinaryIO, name: str, by: str, stated: Stated, *, damaged: bool) -> Taken:
+        """Take in what came over a page. RefusedError for a file that is not taken."""
+        folder = self._home.intake_work / f"{os.getpid()}-{secrets.token_hex(6)}"
+        durable.make_dirs(folder, durable=False)
+        try:
+            path = folder / "upload"
+            durable.append(path)
+            while chunk := file.read(1 << 20):
+                durable.append(path, chunk)
+            return self.desk().take(path, by, stated, name=name, damaged=damaged)
+        finally:
+            durable.remove_tree(folder)
 
     def offers(self, n: int) -> list[Offer]:
         """What can be taken away."""

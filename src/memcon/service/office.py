@@ -61,6 +61,7 @@ AHEAD_SECONDS = 1.0
 AHEAD = 1000
 """Calls at most for which something is made ahead of the first look; what is left out is made at that."""
 SEARCH_SECONDS = 2.0
+WATCH_SECONDS = 2.0
 SLOTS_NS = 600 * NS
 VERIFIER_FILE = "memcon-verify.pyz"
 
@@ -294,6 +295,9 @@ def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], Non
         threading.Thread(target=office.loop, args=(office.say, 1.0, stop, "status"), daemon=True),
         threading.Thread(target=office.loop, args=(alive, 1.0, stop, "life"), daemon=True),
     ]
+    if intakes.watcher is not None:
+        look = (intakes.watcher.look, WATCH_SECONDS, stop, "intake")
+        threads.append(threading.Thread(target=office.loop, args=look, daemon=True))
     for thread in threads:
         thread.start()
     metrics = Metrics(home, config, clock)
