@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from memcon.catalogue.passages import unpack
@@ -180,10 +181,9 @@ class _Words:
             self.times += one.times or [None] * len(one.words)
             self.runs.append((start, len(self.texts), name, spoken))
             main = primary(spoken)
-            for place, word in enumerate(one.words, start):
-                for made in stems_of(word, main):
-                    self._stems.append(made)
-                    self._places.append(place)
+            made = [stems_of(word, main) for word in one.words]
+            self._stems += chain.from_iterable(made)
+            self._places += [place for place, stems in enumerate(made, start) for _ in stems]
 
     def run(self, place: int) -> tuple[int, int, str, str]:
         """The run of words by one speaker that a word stands in."""
@@ -221,10 +221,12 @@ class _Words:
         found: set[int] = set()
         for language in {primary(run[3]) for run in self.runs}:
             stems = [stem(word, language) for word in term.words]
+            begins = "".join(folded(term.words[-1])) if term.prefix else ""
             for at in self._begin(stems, term):
-                place = self._places[at]
-                run = self.run(place)
-                if primary(run[3]) != language or not self._fits(at, stems, term):
+                if not self._fits(at, stems, begins):
+                    continue
+                run = self.run(self._places[at])
+                if primary(run[3]) != language:
                     continue
                 if speaker is None or _is_called(run[2], speaker):
                     found |= set(self._places[at : at + len(stems)])
@@ -246,13 +248,13 @@ class _Words:
                 return
             yield at
 
-    def _fits(self, at: int, stems: Sequence[str], term: Term) -> bool:
-        exact = len(stems) - (1 if term.prefix else 0)
+    def _fits(self, at: int, stems: Sequence[str], begins: str) -> bool:
+        """Whether a term stands there; `begins`: how its last word begins, where no more was asked."""
+        exact = len(stems) - (1 if begins else 0)
         if self._stems[at : at + exact] != list(stems[:exact]):
             return False
-        if not term.prefix:
+        if not begins:
             return True
-        begins = "".join(folded(term.words[-1]))
         return any(one.startswith(begins) for one in folded(self.texts[self._places[at + exact]]))
 
 
