@@ -297,7 +297,7 @@ def test_passages_hold_every_word_once(lengths: list[int]) -> None:
 
 
 def test_a_transcript_is_read_in_order_of_time() -> None:
-    of = Subject("call", "7", "ab" * 32, 9000, "cd" * 16)
+    of = Subject("call", "7", "ab" * 32, 9000, "cd" * 32)
     a = Lane("A", speaker="Holt", language="en", utterances=(
         Utterance(2000, 3000, (Word("Yes.", 2000, 3000, 900), Word("", 3000, 3000, None, ("inaudible",)))),
         Utterance(5000, 5000, ()),

@@ -22,7 +22,7 @@ def words(text: str, start: int = 0, step: int = 400) -> tuple[Word, ...]:
 
 
 def transcript() -> Transcript:
-    of = Subject("call", "7", "ab" * 32, 100_000, "cd" * 16)
+    of = Subject("call", "7", "ab" * 32, 100_000, "cd" * 32)
     said = words("Good morning, <Mr> & Mrs. --> here we are.", 1200)
     russian = Translation("en", "Good evening.", "A. Interpreter")
     heard = (Word("Добрый", 6000, 6400), Word("", 6400, 6500, None, ("inaudible",)))
@@ -73,7 +73,7 @@ def test_any_words_come_out_once_in_cues_that_can_be_read(texts: list[list[str]]
         Lane(chr(65 + n), utterances=(Utterance(0, 10_000_000, words(" ".join(some), step=step)),))
         for n, some in enumerate(texts)
     )
-    made = Transcript(Subject("call", "7", "ab" * 32, 9000, "cd" * 16), "x", lanes)
+    made = Transcript(Subject("call", "7", "ab" * 32, 9000, "cd" * 32), "x", lanes)
     found = cues(made)
     assert sorted(" ".join(c.text for c in found).split()) == sorted(w for some in texts for w in some)
     for cue in found:
