@@ -6,7 +6,10 @@ with segments hashed, encrypted and appended to their call's file; leaves and be
 The first slot is shown by itself: in it memory grows to its size, once. What a call costs at its start
 (its key wrapped, its directory and files made and synced) comes before and is shown too.
 
-    python bench/seal.py [calls] [seconds] [--period MS]
+Slot by slot beside them, in the same run, a fifth as many calls whose streams are SRTP: what opening the
+packets and keeping the hash of each as it came costs, as a ratio to plain RTP.
+
+    python bench/seal.py [calls] [seconds] [--period MS] [--srtp SUITE]
 """
 
 from __future__ import annotations
@@ -34,9 +37,11 @@ from memcon.seal.sealer import Sealer
 from memcon.store import durable
 from memcon.store.journal_reader import Frame
 from memcon.store.paths import Home
+from memcon.wire import sdes
+from memcon.wire.srtp_client import Protector, crypto_line, key_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 T0 = 1_800_000_000 * NS
 MONO = 5_000 * NS
@@ -48,8 +53,10 @@ SLOT = 10
 """Seconds sealed between two runs of the peer."""
 
 
-def media_body(wall: int, mono: int, calls: int, first: int, noise: bytes) -> bytes:
-    """One sweep: five packets of each of `2 * calls` streams, in runs."""
+def media_body(
+    wall: int, mono: int, calls: int, first: int, noise: bytes, protectors: Sequence[Protector] = ()
+) -> bytes:
+    """One sweep: five packets of each of `2 * calls` streams, in runs; SRTP where there are protectors."""
     streams = 2 * calls
     n = 5 * streams
     rows = np.frombuffer(noise, np.uint8, n * PACKET).reshape(n, PACKET).copy()
@@ -61,16 +68,23 @@ def media_body(wall: int, mono: int, calls: int, first: int, noise: bytes) -> by
     rows[:, 8:12] = handles[:, None].view(np.uint8)
     offsets = np.tile(np.arange(-100, 0, 20), streams) * 1_000_000
     arrivals = (wall + offsets + handles.astype(np.int64) * 7919 % 20_000_000).astype(">u8")
-    arrays = handles.tobytes() + arrivals.tobytes() + np.full(n, PACKET, ">u2").tobytes()
-    return journal.media_head(wall, mono, n) + arrays + rows.tobytes()
+    packets = [row.tobytes() for row in rows] if protectors else []
+    packets = [protectors[i // 5].rtp(packet, 0) for i, packet in enumerate(packets)]
+    size = len(packets[0]) if packets else PACKET
+    arrays = handles.tobytes() + arrivals.tobytes() + np.full(n, size, ">u2").tobytes()
+    return journal.media_head(wall, mono, n) + arrays + (b"".join(packets) or rows.tobytes())
 
 
-def records(calls: int, seconds: int) -> Iterator[tuple[int, bytes]]:
+def records(calls: int, seconds: int, suite: str = "") -> Iterator[tuple[int, bytes]]:
     """(wall, plaintext of a frame): the calls' beginnings, then ten sweeps a second."""
-    start = b""
+    start, lines = b"", []
+    if suite:
+        lines = [crypto_line(suite, os.urandom(key_bytes(suite))) for _ in range(2 * calls)]
+    protectors = [Protector(sdes.parse(line)) for line in lines]
     for c in range(calls):
         streams = [
             {"stream": 2 * i, "handle": 2 * c + i, "rtcp_handle": None, "mline": i, "port": 20000}
+            | ({"key_line": lines[2 * c + i]} if lines else {})
             for i in range(2)
         ]
         facts = {"type": "call", "key": str(c), "handle": sha256(b"%d" % c).hex(), "streams": streams,
@@ -81,7 +95,9 @@ def records(calls: int, seconds: int) -> Iterator[tuple[int, bytes]]:
     noise = os.urandom(10 * calls * PACKET)
     for n in range(seconds * 10):
         wall, mono = T0 + (n + 1) * NS // 10, MONO + (n + 1) * NS // 10
-        pieces = journal.encode_record(journal.TYPE_MEDIA, media_body(wall, mono, calls, 5 * n, noise))
+        pieces = journal.encode_record(
+            journal.TYPE_MEDIA, media_body(wall, mono, calls, 5 * n, noise, protectors)
+        )
         pieces += journal.encode_record(journal.TYPE_TICK, journal.encode_tick(wall, mono, wall))
         yield wall, b"".join(bytes(p) for p in pieces)
 
@@ -107,35 +123,54 @@ def feed(sealer: Sealer, clock: ManualClock, frames: Iterator[tuple[int, bytes]]
     return spent
 
 
+class Side:
+    """A sealer with a home of its own, and the frames that it is fed."""
+
+    def __init__(
+        self, folder: Path, name: str, args: argparse.Namespace, calls: int, suite: str = ""
+    ) -> None:
+        os.environ["MEMCON_RUN"] = f"{folder}/run-{name}"
+        self.home, self.calls = Home(folder / name), calls
+        self._run = os.environ["MEMCON_RUN"]
+        custodian, _ = custody.make_custodian("local", "bench")
+        durable.make_dirs(self.home.custody)
+        durable.write_file(self.home.custodians, custody.encode_custodians([custodian]))
+        self._clock = ManualClock(T0, MONO)
+        genesis.create_log(
+            self.home, create_keys(self.home.keys), "bench.example/log", T0 - 20 * NS, period_ms=args.period
+        )
+        self.sealer = Sealer(self.home, self._clock)
+        self._frames = iter(list(records(calls, WARM + args.seconds, suite)))
+        self.starts = self.feed(1)
+        self.first = self.feed(10 * WARM)
+
+    def feed(self, count: int) -> float:
+        """Seal so many frames; the CPU seconds it took."""
+        os.environ["MEMCON_RUN"] = self._run
+        return feed(self.sealer, self._clock, self._frames, count)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calls", type=int, nargs="?", default=1000)
     parser.add_argument("seconds", type=int, nargs="?", default=30)
     parser.add_argument("--period", type=int, default=10_000, help="of a slot, in ms")
+    parser.add_argument("--srtp", default="AES_CM_128_HMAC_SHA1_80", choices=list(sdes.SUITES))
     args = parser.parse_args()
+    calm_collector()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["MEMCON_RUN"] = f"{folder}/run"
-        home = Home(Path(folder) / "home")
-        custodian, _ = custody.make_custodian("local", "bench")
-        durable.make_dirs(home.custody)
-        durable.write_file(home.custodians, custody.encode_custodians([custodian]))
-        clock = ManualClock(T0, MONO)
-        genesis.create_log(
-            home, create_keys(home.keys), "bench.example/log", T0 - 20 * NS, period_ms=args.period
-        )
-        sealer = Sealer(home, clock)
-        calm_collector()
-        frames = iter(list(records(args.calls, WARM + args.seconds)))
-        starts = feed(sealer, clock, frames, 1)
-        first = feed(sealer, clock, frames, 10 * WARM)
-        # slot by slot, each beside its own run of the peer: what else the machine does falls on both
+        plain = Side(Path(folder), "plain", args, args.calls)
+        secure = Side(Path(folder), "srtp", args, max(1, args.calls // 5), args.srtp)
+        # slot by slot, each beside its own run of the peer: what else the machine does falls on all
         slots = [
-            (feed(sealer, clock, frames, 10 * SLOT), plain_sha256(args.calls, SLOT))
+            (plain.feed(10 * SLOT), plain_sha256(args.calls, SLOT), secure.feed(10 * SLOT))
             for _ in range(args.seconds // SLOT)
         ]
-        cpu, bare = sum(c for c, _ in slots), sum(b for _, b in slots)
-        size = sum(p.stat().st_size for p in home.work_open.glob("*/media.mcs"))
-        work = args.calls * SLOT * len(slots)
+        cpu, bare, opened = (sum(slot[i] for slot in slots) for i in range(3))
+        size = sum(p.stat().st_size for p in plain.home.work_open.glob("*/media.mcs"))
+        work, secure_work = plain.calls * SLOT * len(slots), secure.calls * SLOT * len(slots)
+        findings = [*plain.sealer.findings, *secure.sealer.findings]
+        refused = sum(g.refused for c in secure.sealer._desk.open.values() for g in c.guards.values())
     json.dump(
         {
             "call_seconds": work,
@@ -143,12 +178,21 @@ def main() -> None:
             "call_seconds_per_cpu_s": round(work / cpu),
             "sha256_alone_per_cpu_s": round(work / bare),
             "ratio": round(cpu / bare, 2),
-            "ratio_of_slots": [round(c / b, 2) for c, b in sorted(slots, key=lambda s: s[0] / s[1])],
-            "best_slot_call_seconds_per_cpu_s": round(args.calls * SLOT / min(c for c, _ in slots)),
-            "first_slot_call_seconds_per_cpu_s": round(args.calls * WARM / first),
-            "call_start_cpu_ms": round(starts / args.calls * 1000, 3),
+            "ratio_of_slots": [round(c / b, 2) for c, b, _ in sorted(slots, key=lambda s: s[0] / s[1])],
+            "best_slot_call_seconds_per_cpu_s": round(args.calls * SLOT / min(slot[0] for slot in slots)),
+            "first_slot_call_seconds_per_cpu_s": round(args.calls * WARM / plain.first),
+            "call_start_cpu_ms": round(plain.starts / args.calls * 1000, 3),
             "written_bytes": size,
-            "findings": len(sealer.findings),
+            "srtp": {
+                "suite": args.srtp,
+                "call_seconds": secure_work,
+                "call_seconds_per_cpu_s": round(secure_work / opened),
+                "us_a_packet": round(opened / secure_work / 100 * 1e6, 2),
+                "us_a_packet_plain": round(cpu / work / 100 * 1e6, 2),
+                "ratio_to_plain": round((opened / secure_work) / (cpu / work), 2),
+                "packets_refused": refused,
+            },
+            "findings": len(findings),
         },
         sys.stdout,
         indent=1,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NAP_S: Final = 0.005  # s, at most, between looks at what is asked
+CATCH_UP_NS: Final = 100_000_000  # of packets that are late, before who asks has a turn
 SEND_BUFFER: Final = 4 << 20
 
 
@@ -162,9 +163,9 @@ class MediaThread:
             sender.restart()
         while not self._stop.is_set():
             self._serve()
-            now = self._clock.monotonic_ns()
             for sender in self._senders:
-                sender.send_due(now)  # where the machine cannot keep up, who asks must not wait for ever
+                # where the machine cannot keep up, who asks must not wait until all is caught up
+                sender.send_due(sender.next_due_ns() + CATCH_UP_NS)
             wait = min(sender.next_due_ns() for sender in self._senders) - self._clock.monotonic_ns()
             if wait > 0:
                 time.sleep(min(wait / NS, NAP_S))
