@@ -12,7 +12,7 @@ from tests.seal.synthetic import MONO, T0, Capture, World, Written, rtp, sender_
 from memcon.clock import NS, ManualClock
 from memcon.errors import MachineError
 from memcon.record import call
-from memcon.seal import custody, starts
+from memcon.seal import custody, retention, starts
 from memcon.seal.notes import submit_note
 from memcon.seal.sealer import Sealer
 from memcon.store import durable
@@ -151,6 +151,28 @@ def test_a_new_sealer_after_any_frame(uncut: dict[str, bytes], copies: Copies) -
         sealer = world.run(frames[cut:])
         sealer.close()
         assert everything(world) == uncut, cut
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_new_sealer_over_a_trimmed_journal(
+    uncut: dict[str, bytes], copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out of the journal changes no byte of what is sealed from it afterwards."""
+    monkeypatch.setattr(retention, "LEAST_BYTES", 0)
+    monkeypatch.setattr(retention, "NEWEST", 1)
+    _, frames = copies.fresh()
+    trimmed = 0
+    for cut in range(20, len(frames), 17):
+        world, frames = copies.fresh()
+        submit_note(world.home, 4, bytes(range(32)))
+        sealer = world.run(frames[:cut])
+        for _ in range(10):
+            sealer.step()
+        trimmed += sealer._files.trimmed
+        sealer = world.run(frames[cut:])
+        sealer.close()
+        assert everything(world) == uncut, cut
+    assert trimmed
 
 
 class Fault:

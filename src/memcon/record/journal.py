@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError, LocalError
 from memcon.record import canonical
+from memcon.record.hashing import derive
 from memcon.record.layout import Layout
 from memcon.record.reader import Reader
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"mcjrnl\x00\x01"
 HEADER_SIZE = 64
-_HEADER = Layout("journal header", ">8s16sQQQ8s8s")
+_HEADER = Layout("journal header", ">8s16sQQQ8sQ")
+_PASS = Layout("journal header", ">QQ")
 FRAME_MAGIC = b"MCFR"
 FRAME_HEAD = 16
 _FRAME = Layout("journal frame", ">4sIQ")
@@ -36,18 +38,26 @@ TYPE_STOP = 4
 
 @dataclass(frozen=True, slots=True)
 class JournalHeader:
-    """The head of a journal file: `instance` 16 bytes, `wall` ns, `key_id` 8 bytes."""
+    """The head of a journal file: `instance` 16 bytes, `wall` ns, `key_id` 8 bytes; `trims`: how often it was
+    written again without what no open call needs."""
 
     instance: bytes
     file_number: int
     first_frame: int
     wall: int
     key_id: bytes
+    trims: int = 0
 
     def encode(self) -> bytes:
         return _HEADER.pack(
-            MAGIC, self.instance, self.file_number, self.first_frame, self.wall, self.key_id, bytes(8)
+            MAGIC, self.instance, self.file_number, self.first_frame, self.wall, self.key_id, self.trims
         )
+
+    def frame_key(self, journal_key: bytes) -> bytes:
+        """The key of this file's frames: their numbers are their nonces, so each trim needs another."""
+        if not self.trims:
+            return journal_key
+        return derive(journal_key, "journal-trim", _PASS.pack(self.file_number, self.trims))
 
 
 def decode_header(data: bytes) -> JournalHeader:
@@ -55,9 +65,13 @@ def decode_header(data: bytes) -> JournalHeader:
     r = Reader(data, "journal header")
     r.magic(MAGIC)
     header = JournalHeader(
-        r.take(16, "instance"), r.u64("file number"), r.u64("first frame"), r.u64("wall"), r.take(8, "key id")
+        r.take(16, "instance"),
+        r.u64("file number"),
+        r.u64("first frame"),
+        r.u64("wall"),
+        r.take(8, "key id"),
+        r.u64("trims"),
     )
-    r.zeros(8)
     r.done()
     return header
 

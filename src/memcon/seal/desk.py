@@ -12,6 +12,7 @@ from memcon.seal.call_state import CAUSE_FAILED, CUSTODIANS, WHO_RECORDER, WRAPS
 from memcon.seal.finisher import Finisher
 from memcon.seal.keys import read_secret
 from memcon.seal.starts import Starts
+from memcon.seal.unlock import WIRE_HANDLE
 from memcon.store import durable
 from memcon.store.journal_reader import Finding
 from memcon.wire.sdes import conceal
@@ -109,6 +110,14 @@ class Desk:
         else:
             raise FormatError("control record", f"type {kind!r} is unknown", where="type")
         return None
+
+    def named(self, control: Control) -> tuple[str, int, list[int]] | None:
+        """(key, number, media handles) of the open call that a record speaks of."""
+        key = control.facts.get("key")
+        found = self._keys.get(key) if isinstance(key, str) else None
+        if found is None:
+            return None
+        return str(key), found.number, [handle for handle in found.handles if handle < WIRE_HANDLE]
 
     def note_oddity(self, control: Control, text: str) -> None:
         """Seal what was odd in a record with its call, where it names one."""

@@ -71,6 +71,8 @@ MAX_FINDINGS = 1000
 MAX_CALLS = 60_000
 """Calls in one slot; more wait for a lane. The machine's ports end long before."""
 DECLARE_NS = 10 * NS
+NAMING = ("call", "carry", "streams")
+"""Control records that say how the journal names a call."""
 GAP_NS = 7 * 24 * 3600 * NS
 
 
@@ -150,6 +152,8 @@ class Sealer:
         self._handed_over(self._desk.collect(idle=not did))
         if not did:
             self._files.delete_sealed()
+            if not stopping and not len(self._held):
+                self._files.trim()
         self.feed.flush()
         return did or self._desk.finishing
 
@@ -161,6 +165,7 @@ class Sealer:
         """Close the files, after the calls that are being handed over; nothing is sealed by it."""
         self._handed_over(self._desk.close())
         self.feed.flush()
+        self._files.close()
         self._reader.close()
         self._sequencer.close()
 
@@ -289,6 +294,8 @@ class Sealer:
             instance.troubled |= instance.trouble
             return
         opened = self._desk.control(kind, control)
+        if kind in NAMING and (named := self._desk.named(control)) is not None:
+            self._files.named(instance.id, *named)
         if opened is not None:
             self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)

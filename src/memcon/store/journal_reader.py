@@ -55,7 +55,9 @@ class InstanceJournal:
     instance: bytes
     started: int
     files: dict[int, Path]
-    key: AESGCM | None = None
+    key: bytes | None = None
+    cipher: AESGCM | None = None
+    """For the frames of the file that reading stands in."""
     file: int = 0
     offset: int = 0
     frame: int | None = None
@@ -133,7 +135,7 @@ class JournalReader:
                 Finding(path.name, "its key is not in the run directory: what it holds cannot be sealed")
             )
         else:
-            found.key = AESGCM(key)
+            found.key = key
         known[instance] = found
         self.instances.append(found)
         later = self.instances[self._at + 1 :]
@@ -176,7 +178,7 @@ class JournalReader:
                 if not self._skip_unreadable(current):
                     return None
                 continue
-            frame = self._read_frame(current, current.key)
+            frame = None if current.cipher is None else self._read_frame(current, current.cipher)
             if frame is not None:
                 return frame
             if not self._next_file(current):
@@ -217,6 +219,7 @@ class JournalReader:
             # A file may begin with frames of the one before, rewritten because they were not on the disk.
             current.frame = max(current.frame or 0, header.first_frame)
             current.offset = journal.HEADER_SIZE
+            current.cipher = None if current.key is None else AESGCM(header.frame_key(current.key))
             current.headers.add(current.file)
         if self._open_file != path:
             self._close()
