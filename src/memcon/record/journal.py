@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"mcjrnl\x00\x01"
 HEADER_SIZE = 64
-_HEADER = Layout("journal header", ">8s16sQQQ8sQ")
+_HEADER = Layout("journal header", ">8s16sQQQ8sI4s")
 _PASS = Layout("journal header", ">QQ")
 FRAME_MAGIC = b"MCFR"
 FRAME_HEAD = 16
@@ -50,7 +50,14 @@ class JournalHeader:
 
     def encode(self) -> bytes:
         return _HEADER.pack(
-            MAGIC, self.instance, self.file_number, self.first_frame, self.wall, self.key_id, self.trims
+            MAGIC,
+            self.instance,
+            self.file_number,
+            self.first_frame,
+            self.wall,
+            self.key_id,
+            self.trims,
+            bytes(4),
         )
 
     def frame_key(self, journal_key: bytes) -> bytes:
@@ -70,8 +77,9 @@ def decode_header(data: bytes) -> JournalHeader:
         r.u64("first frame"),
         r.u64("wall"),
         r.take(8, "key id"),
-        r.u64("trims"),
+        r.u32("trims"),
     )
+    r.zeros(4)
     r.done()
     return header
 
