@@ -111,9 +111,9 @@ class Desk:
             raise FormatError("control record", f"type {kind!r} is unknown", where="type")
         return None
 
-    def named(self, control: Control) -> tuple[str, int, list[int]] | None:
-        """(key, number, media handles) of the open call that a record speaks of."""
-        key = control.facts.get("key")
+    def named(self, kind: str, control: Control) -> tuple[str, int, list[int]] | None:
+        """(key, number, media handles) of the open call that a record names, or gives other handles."""
+        key = control.facts.get("key") if kind in ("call", "carry", "streams") else None
         found = self._keys.get(key) if isinstance(key, str) else None
         if found is None:
             return None

@@ -61,9 +61,11 @@ class JournalFiles:
             self._calls[self._now].add(number)
             self._had[self._now] += 1
 
-    def named(self, instance: bytes, key: str, number: int, handles: Iterable[int]) -> None:
-        """In this instance's journal a call is called so."""
-        self._names.setdefault(instance, {})[number] = key, frozenset(handles)
+    def named(self, instance: bytes, said: tuple[str, int, Iterable[int]] | None) -> None:
+        """In this instance's journal a call has this key, number and media handles."""
+        if said is not None:
+            key, number, handles = said
+            self._names.setdefault(instance, {})[number] = key, frozenset(handles)
 
     def sealed(self, number: int) -> None:
         """A call stands in `work/done`, synced."""

@@ -71,8 +71,6 @@ MAX_FINDINGS = 1000
 MAX_CALLS = 60_000
 """Calls in one slot; more wait for a lane. The machine's ports end long before."""
 DECLARE_NS = 10 * NS
-NAMING = ("call", "carry", "streams")
-"""Control records that say how the journal names a call."""
 GAP_NS = 7 * 24 * 3600 * NS
 
 
@@ -294,8 +292,7 @@ class Sealer:
             instance.troubled |= instance.trouble
             return
         opened = self._desk.control(kind, control)
-        if kind in NAMING and (named := self._desk.named(control)) is not None:
-            self._files.named(instance.id, *named)
+        self._files.named(instance.id, self._desk.named(kind, control))
         if opened is not None:
             self._held.given(opened.number)
             self._files.opened(instance.id, opened.number)
