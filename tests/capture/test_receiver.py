@@ -313,7 +313,8 @@ def test_a_flooded_stream_is_bounded_and_holds_the_watermark(opened: Open, sende
         assert found.get(2, [b"calm"]) == [b"calm"]
         own = sweep.arrival[sweep.stream == 1]
         if expected == 100:
-            assert sweep.watermark_ns == own[-1] - SETTLE_NS
+            # A kernel only just asked for stamps gives the first packets the time of their reading.
+            assert sweep.watermark_ns == min(own[-1], sweep.wall_ns) - SETTLE_NS
         else:
             assert sweep.watermark_ns == sweep.wall_ns - SETTLE_NS
         taken += found[1]
