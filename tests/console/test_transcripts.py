@@ -16,6 +16,7 @@ from memcon.console.transcript_cite import MOST_WORDS, milliseconds, said_betwee
 from memcon.console.transcript_words import FILES
 from memcon.errors import UsageError
 from memcon.record.transcript import Lane, hash_of
+from memcon.release.citing import Cited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +154,11 @@ def test_words_are_taken_away_in_every_format_there_is(tmp_path: Path) -> None:
                 raise UsageError("there is no version 9")
             return f"{kind} of version {version} of call {number}"
 
+        def cited(self, number: int, span: tuple[int, int] | None, version: int | None) -> Cited:
+            if span is not None and span[1] > 400_000:
+                raise UsageError("the span is not within the call")
+            return Cited("2026-11-23/0007", "A–B", 0, True, "", "log/1", "leaf 1", "ab", "transcript", span)
+
     office = make_office(tmp_path, word_files=Files())
     reader = office.client("vera")
     page = reader.get("/calls/7").text
@@ -162,6 +168,11 @@ def test_words_are_taken_away_in_every_format_there_is(tmp_path: Path) -> None:
         assert answer.text == f"{one.kind} of version 2 of call 7"
         assert answer.headers["content-type"].startswith(one.media_type.split(";")[0])
         assert f'"2026-11-23-0007-version-2.{one.suffix}"' in answer.headers["content-disposition"]
+    cited = said(reader.get("/calls/7/transcript/cite?from=2:08&to=2:10").text)
+    assert "In the archives' form:" in cited
+    assert "Call 2026-11-23/0007, A–B" in cited
+    assert "https://callroom.example/calls/7?version=2#t=128" in cited
+    assert reader.get("/calls/7/transcript/cite?from=2:08&to=22:10").status_code == 400
     for gone in ("vtt?version=9", "tei"):
         assert reader.get(f"/calls/7/transcript/file/{gone}").status_code == 404
     assert office.client("mira").get("/calls/7/transcript/file/vtt").status_code == 403

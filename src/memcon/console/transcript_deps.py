@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from memcon.catalogue.dossiers import SealedNote
     from memcon.record.transcript import Lane, Transcript
+    from memcon.release.citing import Cited
     from memcon.store.transcripts import Kept, Listed
 
 
@@ -67,4 +68,8 @@ class WordFiles(Protocol):
 
     def make(self, number: int, kind: str, version: int | None = None) -> str:
         """A file of a call (negative: taken in) as text. UsageError where there is none."""
+        ...
+
+    def cited(self, number: int, span: tuple[int, int] | None, version: int | None) -> Cited:
+        """What a citation of a span (ms) is made of. UsageError where it is not within the call."""
         ...

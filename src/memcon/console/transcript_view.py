@@ -3,6 +3,7 @@ compared, a span cited."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -16,6 +17,7 @@ from memcon.console.transcript_cite import milliseconds, span_of
 from memcon.console.transcript_section import Place, Section, Sections
 from memcon.console.words import between, whole
 from memcon.errors import UsageError
+from memcon.release.citing import archives, chicago
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,9 +148,18 @@ def routes(
             local=place.base,
         )
         title = between(call.row.parties)
+        forms = []
+        if pages.deps.word_files is not None:
+            try:
+                it = pages.deps.word_files.cited(place.number, (start, end), version)
+            except UsageError as error:
+                raise HTTPException(400, str(error)) from error
+            it = replace(it, address=span.address.partition("#")[0], office=pages.deps.office)
+            forms = [("In the archives' form", archives(it)), ("In Chicago's form", chicago(it))]
         return pages.page(
             request,
             "transcript_cite.html",
+            forms=forms,
             recorder=recorder,
             call=call,
             place=place,

@@ -32,6 +32,7 @@ from memcon.errors import MemconError, UsageError
 from memcon.service.archive import Archive
 from memcon.service.dossier_bundle import dossier_bundle
 from memcon.service.dossiers import catch_up, open_desk
+from memcon.service.exporting import Exporting
 from memcon.service.followed import open_sets
 from memcon.service.idleness import idle
 from memcon.service.intakes import Intakes
@@ -255,6 +256,7 @@ def console_deps(
         intakes=intakes,
         windows=CallWindows(home, clock, config.stamp_roots),
         search=searching,
+        word_files=Exporting(home, config, clock, catalogue, archive, intakes),
     )
 
 
