@@ -375,3 +375,19 @@ class TestCopy:
         copy.grow([b"%d" % n for n in range(256)], lambda *_: None)
         copy.grow([b"x"], lambda *_: None)
         assert copy.size == 257
+
+
+def test_of_a_site_that_does_not_answer_nothing_more_is_asked(
+    site: Site, mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    fetch = mirrored.source.fetch
+
+    def ask(path: str) -> bytes | None:
+        asked.append(path)
+        return fetch(path)
+
+    monkeypatch.setattr(mirrored.source, "fetch", ask)
+    mirrored.source.files["cosigned"] = MachineError("too slow")
+    assert mirrored.step() == ["too slow"]
+    assert asked[-1] == "cosigned"

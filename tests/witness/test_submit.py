@@ -215,7 +215,7 @@ class TestClient:
             go_on.wait(60)
             return reply
 
-        client = WitnessClient(site.servers[0].url + "/sub", [], 0.05)
+        client = WitnessClient(site.servers[0].url + "/sub", [], 0.5)
         assert client.latest("nothing.example") is None
         site.moods[0] = hang
         assert "timed out" in self.submit(site, client)

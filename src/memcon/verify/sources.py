@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from memcon.errors import MachineError, UsageError
+from memcon.verify import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIMEOUT = 20.0
-"""Seconds that a web server may be silent."""
+"""Seconds that a web server may be silent; it may not be slow for ever either (`bounded`)."""
 MAX_FILE = 32 << 20
 """No file of a log is larger: an entry bundle holds 256 entries of at most 64 KiB each."""
 
@@ -60,23 +62,26 @@ class Directory:
 class Web:
     """A log behind http or https. It cannot be listed, so what lies beside the log does not show."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float = TIMEOUT) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{url} is no http or https address")
         self._url = url.rstrip("/") + "/"
+        self._seconds = seconds
+        self._opener = bounded.opener()
 
     def fetch(self, path: str) -> bytes | None:
         request = urllib.request.Request(self._url + path, headers={"User-Agent": "memcon-verify"})  # noqa: S310 checked above
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 checked above
-                data: bytes = answer.read(MAX_FILE + 1)
+            with self._opener.open(request, timeout=self._seconds) as answer:
+                data = bounded.read(answer, MAX_FILE)
         except urllib.error.HTTPError as error:
             with error:
                 if error.code in (404, 410):
                     return None
             raise MachineError(f"{self._url}{path}: the server answers {error.code}") from error
-        except OSError as error:
-            raise MachineError(f"{self._url}{path} cannot be read: {error}") from error
+        except (OSError, http.client.HTTPException) as error:  # the latter: what it answers is no HTTP
+            why = str(error) or type(error).__name__
+            raise MachineError(f"{self._url}{path} cannot be read: {why}") from error
         if len(data) > MAX_FILE:
             raise TooLarge(f"{self._url}{path} is larger than {MAX_FILE} bytes: no file of a log")
         return data
@@ -85,10 +90,13 @@ class Web:
         return iter(())
 
 
-def open_source(where: str | Path) -> Source:
-    """A directory, or an address that begins with http:// or https://. Raises UsageError."""
+def open_source(where: str | Path, seconds: float = TIMEOUT) -> Source:
+    """A directory, or an address that begins with http:// or https://. Raises UsageError.
+
+    `seconds`: how long a web server may be silent.
+    """
     if isinstance(where, str) and "://" in where:
-        return Web(where)
+        return Web(where, seconds)
     path = Path(where)
     if not path.is_dir():
         raise UsageError(f"{where} is no directory")

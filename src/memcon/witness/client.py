@@ -17,6 +17,7 @@ from memcon.errors import FormatError, RemoteError
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.note import Note, verify
 from memcon.tlog.witness import AddCheckpoint, monitoring_path, read_answer, read_size
+from memcon.verify import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ class Connection:
         headers = {"User-Agent": f"memcon/{__version__}", "Content-Type": kind}
         self._open.request(method, place, body, headers)
         answer = self._open.getresponse()
-        data = answer.read(MAX_ANSWER + 1)
+        data = bounded.read(answer, MAX_ANSWER)
         if len(data) > MAX_ANSWER:
             self.close()
             raise WitnessError(f"{self._parts.netloc} answers more than {MAX_ANSWER} bytes")
@@ -91,8 +92,8 @@ class Connection:
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._seconds)
-        return http.client.HTTPSConnection(
+            return bounded.HTTPConnection(host, port, timeout=self._seconds)
+        return bounded.HTTPSConnection(
             host, port, timeout=self._seconds, context=ssl.create_default_context()
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memcon.clock import NS
-from memcon.errors import FormatError, MemconError, RemoteError
+from memcon.errors import FormatError, MachineError, MemconError, RemoteError
 from memcon.record import beat, evidence
 from memcon.record.evidence import Conflict
 from memcon.record.hashing import ZERO32, sha256
@@ -105,28 +105,30 @@ class Mirror:
         """
         self.troubles, self.reachable = [], False
         size, now = self.size, self._clock.monotonic_ns()
-        self._try(self._leaves)
-        if self.reachable:
-            self._try(self._named)
-        if not self.reachable or (self.size == size and now < self._next_look):
+        answers = self._try(self._leaves)
+        if answers and self.reachable:
+            answers = self._try(self._named)
+        if not answers or not self.reachable or (self.size == size and now < self._next_look):
             return
         self._next_look = now + LOOK_NS
-        self._try(self._newest)
-        self._try(self._listen)
-        self._try(self._certificates)
-        self._try(self._policy_file)
+        work = [self._listen, self._newest, self._certificates, self._policy_file]
         if now >= self._next_index:
             self._next_index = now + INDEX_NS
-            self._try(self._notes)
-            self._try(self._loose)
-            self._try(self._stamps)
-            self._try(self._rounds)
+            work += [self._notes, self._loose, self._stamps, self._rounds]
+        for each in work:
+            if not self._try(each):  # of a site that keeps us waiting nothing more is asked: the watch waits
+                return
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _try(self, work: Callable[[], object]) -> bool:
+        """Do it; False where the source could not be read."""
         try:
             work()
+        except MachineError as error:
+            self.troubles.append(str(error))
+            return False
         except MemconError as error:
             self.troubles.append(str(error))
+        return True
 
     @property
     def look_seconds(self) -> float:

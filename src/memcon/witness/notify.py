@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import logging.handlers
@@ -12,6 +13,7 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 from memcon.errors import UsageError
+from memcon.verify import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,7 @@ class Notifier:
                 continue
             try:
                 work(subject, event)
-            except (OSError, smtplib.SMTPException, ValueError) as error:
+            except (OSError, http.client.HTTPException, smtplib.SMTPException, ValueError) as error:
                 problems.append(f"[notify] {name}: {error}")
         return problems
 
@@ -58,7 +60,7 @@ class Notifier:
         body = json.dumps(event).encode()
         headers = {"Content-Type": "application/json", "User-Agent": self._name}
         request = urllib.request.Request(self._where.webhook, body, headers)  # noqa: S310 checked above
-        urllib.request.urlopen(request, timeout=SECONDS).close()  # noqa: S310 checked above
+        bounded.opener().open(request, timeout=SECONDS).close()
 
     def _email(self, subject: str, event: Mapping[str, object]) -> None:
         message = EmailMessage()

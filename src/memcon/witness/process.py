@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     Beside = Callable[[threading.Event], object]
 
 STOP_SECONDS = 5
+LOG_SECONDS = 5.0
+"""A log's web server may be silent so long: whoever keeps its mirror waiting keeps its watch waiting."""
 
 
 def about(settings: Settings) -> str:
@@ -190,7 +192,7 @@ def _keeper(
         if w.url is not None
     ]
     root = settings.mirror_of(origin)
-    mirror = Mirror(root, origin, open_source(url), policy, clock, own=own, others=others)
+    mirror = Mirror(root, origin, open_source(url, LOG_SECONDS), policy, clock, own=own, others=others)
     watch = None
     if policy.quorum is not None:
         watch = Watch(mirror, policy, clock, seen=last, tell=tell, name=settings.name)
