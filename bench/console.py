@@ -4,7 +4,7 @@ The console and its peer run in one server process on the loop-back; each page i
 over a kept connection, and before each the catalogue gets a beat, as it does from a recorder at work.
 The peer is a Starlette route with nothing around it: `sqlite3`, the rows of that page, as JSON.
 
-    python bench/console.py [calls] [--times 30] [--json]
+    python bench/console.py [calls] [--dossiers 10000] [--times 30] [--json]
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from memcon.catalogue.catalogue import Catalogue
+from memcon.catalogue.dossiers import DossierLine
 from memcon.catalogue.words import words_of
-from memcon.clock import NS, SystemClock
+from memcon.clock import NS, SystemClock, utc
 from memcon.console.app import create_app
 from memcon.console.deps import ConsoleDeps
 from memcon.console.from_catalogue import CatalogueRegister
@@ -125,6 +126,18 @@ def fill(path: Path, calls: int, began: int, step: int) -> None:
     db.execute("ANALYZE")
     db.commit()
     db.close()
+
+
+def tell(catalogue: Catalogue, count: int) -> None:
+    """Calls known from accounts alone, a day apart, a hundred words each."""
+    for n in range(count):
+        start = (n + 1) * 86_400 * NS
+        day = utc(start)[:10]
+        words = " ".join(f"matter{(n * 7 + i) % 5000} sentence{i}" for i in range(50))
+        facts = (start, start + 86_400 * NS, "readout", None, 7, 2, 2, 1, 9, 3)
+        people = (f"President {n % 50}", f"Premier {n % 70}")
+        line = DossierLine(f"{day}/1", "A call", day, *facts, people, ("US", "FR"), day, words, ("France",))
+        catalogue.dossiers.put(line)
 
 
 class Nothing:
@@ -248,6 +261,10 @@ def measure(calls: int, times: int, port: int, cookie: str, beats: Iterator[None
         (f"register, page {deep:,}", f"/?page={deep}", f"/peer/?page={deep}"),
         ("search, one person", "/?q=%2B4700000123", "/peer/search?q=4700000123"),
         ("search, one word of every call", "/?q=person", "/peer/search?q=person"),
+        ("accounts only, by country", "/?state=accounts&party=france", "/peer/"),
+        ("search, one word of all accounts", "/?q=sentence7", "/peer/search?q=sentence7"),
+        ("search, a country and a span", "/?party=fr&from=1980-01-01&to=1990-12-31", "/peer/"),
+        ("a line, a word of every call", "/?line=all&q=person", "/peer/search?q=person"),
         ("a call", f"/calls/{calls // 2}", f"/peer/calls/{calls // 2}"),
         ("status", "/status", "/peer/status"),
     )
@@ -279,6 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("calls", type=int, nargs="?", default=100_000)
     parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--dossiers", type=int, default=10_000, help="calls known from accounts alone")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -288,6 +306,7 @@ def main() -> None:
         catalogue = Catalogue(home.catalogue)
         step = 300 * NS
         fill(home.catalogue, args.calls, now - (args.calls + 1) * step, step)
+        tell(catalogue, args.dossiers)
         live = [
             {"t": "call", "number": args.calls + n, "handle": "00", "wall": now - n * NS, "line": "all"}
             for n in range(1, LIVE + 1)
@@ -316,7 +335,7 @@ def main() -> None:
     if args.json:
         print(json.dumps({"calls": args.calls, "catalogue_bytes": size, "pages": found}, indent=2))
         return
-    print(f"{args.calls:,} calls, {LIVE} of them live beside; catalogue {size / 1e6:,.0f} MB")
+    print(f"{args.calls:,} calls, {LIVE} live ones, {args.dossiers:,} of accounts; {size / 1e6:,.0f} MB")
     for one in found:
         print(
             f"{one['page']:<32} median {one['median_ms']:6.1f} ms  p99 {one['p99_ms']:6.1f}  "

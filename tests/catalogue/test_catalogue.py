@@ -248,7 +248,7 @@ def test_register_pages_filters_and_counts(catalogue: Catalogue) -> None:
     page = catalogue.register(size=25)
     assert [r.number for r in page.rows] == list(range(60, 35, -1))
     assert (page.total, page.all_calls, page.first_start) == (60, 60, START + 3600 * NS)
-    assert page.by_state == {"live": 2, "recorded": 0, "partly": 0, "taken": 0, "none": 58}
+    assert page.by_state == {"live": 2, "recorded": 0, "partly": 0, "taken": 0, "none": 58, "accounts": 0}
     assert [r.number for r in catalogue.register(page=3, size=25).rows] == list(range(10, 0, -1))
     assert catalogue.register(page=9).rows == ()
     live = catalogue.register(Filter(states=frozenset({"live"})))

@@ -48,7 +48,7 @@ def test_one_is_a_line_of_the_register(catalogue: Catalogue) -> None:
     row = page.rows[0]
     assert (row.parties, row.duration, row.lost) == (("Ambassador Holt",), 5_500_000_000, 10)
     assert row.start_wall == 1_485_622_800 * NS
-    assert page.by_state == {"live": 0, "recorded": 0, "partly": 0, "taken": 1, "none": 0}
+    assert page.by_state == {"live": 0, "recorded": 0, "partly": 0, "taken": 1, "none": 0, "accounts": 0}
     detail = catalogue.call(-1)
     assert detail is not None
     assert detail.oddities == ("odd",)

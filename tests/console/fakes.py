@@ -239,6 +239,9 @@ class FakeRegister:
             and (not query.states or one.state in query.states)
         )
 
+    def lines(self) -> tuple[str, ...]:
+        return ("all", "office")
+
     def live(self) -> tuple[CallRow, ...]:
         self.asked.append("live")
         return tuple(one.row for one in self.calls if one.row.state == "live")

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.catalogue.test_register_of_all import line
 from tests.console.fakes import make_office
 from tests.release.synthetic import ORIGIN, START, Call, Recorder, entry, rtp
 
@@ -414,3 +415,26 @@ def test_a_quorum_as_the_submitting_process_tells_it() -> None:
     odd = quorum({"running": True, "witnesses": [{"names": 7}]}, 0)
     assert odd is not None
     assert [(w.name, w.says) for w in odd.witnesses] == [("?", "agrees")]
+
+
+def test_the_register_leads_to_a_dossier_where_nothing_was_recorded(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    for at, date in (
+        ("1962-10/1", "1962-10"),
+        ("undated/1", ""),
+    ):
+        house.catalogue.dossiers.put(line(at, date))
+    office = make_office(tmp_path / "office", register=house.register)
+    client = office.client("olaf")
+    page = client.get("/").text.replace("\xa0", " ")
+    assert "2 calls since 1 October 1962" in page
+    assert 'href="/d/1962-10/1"' in page
+    assert 'href="/d/undated/1"' in page
+    assert "date not known" in page
+    assert "Accounts only" in page
+    assert "2 sources" in page
+    asked = client.get("/?party=france&state=accounts&from=1962-10-05&q=snopes").text.replace("\xa0", " ")
+    assert "1 call found" in asked
+    assert 'value="france"' in asked
+    assert "No call matches" in client.get("/?state=recorded").text
+    house.catalogue.close()

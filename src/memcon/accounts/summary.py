@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from memcon.accounts.bodies import RECORD_CLASSES
 from memcon.accounts.compare import compare
+from memcon.accounts.lexicon import own
 from memcon.catalogue.dossiers import DossierLine
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def line_of(dossier: Dossier, texts: Mapping[int, str]) -> DossierLine:
         one_sided=compared.one_sided if compared else None,
         parties=tuple(p.name for p in people),
         countries=tuple(dict.fromkeys(p.country for p in people if p.country)),
+        places=tuple(own().label(p.country) for p in people if p.country) + tuple(p.office for p in people),
         changed=dossier.kept[-1].entry.at,
         words=" ".join([*_words(dossier), *_labels(compared), *_texts(dossier, texts)]),
     )

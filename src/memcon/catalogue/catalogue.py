@@ -29,7 +29,7 @@ from memcon.catalogue.schema import (
     parties,
     streams,
 )
-from memcon.catalogue.searching import MANY, question_of
+from memcon.catalogue.searching import MANY, UNDATED, question_of
 from memcon.catalogue.searching import Filter as Filter
 from memcon.catalogue.structure import STATES, read_structure
 from memcon.catalogue.writing import apply_object, apply_objects, note_change, settle
@@ -305,12 +305,14 @@ class Catalogue:
     def _all(self, db: Connection) -> tuple[int, int | None]:
         """(all calls, the first start)."""
         everything = db.execute(select(func.count()).select_from(calls)).scalar_one()
-        return everything, db.execute(select(func.min(calls.c.start_wall))).scalar()
+        return everything, db.execute(
+            select(func.min(calls.c.start_wall)).where(calls.c.start_wall > UNDATED)
+        ).scalar()
 
     def _count(self, db: Connection, asked: Filter, question: Question) -> Mapping[str, int]:
         """Calls by state under the filter, whatever states it names: kept until something is written."""
         version = int(_meta(db, "changes") or 0)
-        key = (version, Filter(asked.text, frozenset(), asked.line, asked.since, asked.until))
+        key = (version, Filter(asked.text, frozenset(), asked.line, asked.since, asked.until, asked.party))
         if key not in self._counts:
             self._counts = {k: v for k, v in self._counts.items() if k[0] == version}
             grouped = select(calls.c.state, func.count()).where(*question.conditions)

@@ -6,11 +6,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 
-from memcon.catalogue.schema import dossier_words, dossiers, notes
+from memcon.catalogue.numbers import ACCOUNTS, number_of
+from memcon.catalogue.schema import (
+    OF_A_CALL,
+    calls,
+    dossier_calls,
+    dossier_words,
+    dossiers,
+    notes,
+    parties,
+    words,
+)
+from memcon.catalogue.searching import UNDATED
 from memcon.catalogue.words import split
-from memcon.catalogue.writing import upsert
+from memcon.catalogue.writing import note_change, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,6 +59,8 @@ class DossierLine:
     countries: tuple[str, ...] = ()
     changed: str = ""
     words: str = ""
+    places: tuple[str, ...] = ()
+    """Names of the countries and the offices, by which the register finds a party; not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +125,32 @@ class DossierIndex:
             upsert(db, dossiers, [row])
             db.execute(delete(dossier_words).where(dossier_words.c.dossier == line.id))
             upsert(db, dossier_words, [{"word": word, "dossier": line.id} for word in found])
+            _into_register(db, line)
+            note_change(db)
+
+    def lines(self, ids: Sequence[str]) -> dict[str, DossierLine]:
+        """Several, by their ids."""
+        with self._db.read() as db:
+            return {row.id: _line(row) for row in db.execute(select(dossiers).where(dossiers.c.id.in_(ids)))}
 
     def clear(self) -> None:
         """Forget every dossier and NOTE."""
         with self._db.write() as db:
-            for table in (dossiers, dossier_words, notes):
+            _out_of_register(db, calls.c.number < ACCOUNTS)
+            for table in (dossiers, dossier_words, dossier_calls, notes):
                 db.execute(delete(table))
+            note_change(db)
 
     def known(self) -> dict[str, int]:
-        """Every id and how many entries were indexed."""
+        """Every id and how many entries were indexed; not those that stand wrongly in the register of calls,
+        as when a call came after the dossier that hangs on it."""
+        recorded = exists().where(calls.c.number == dossiers.c.call)
+        asked = select(dossiers.c.id, dossiers.c.entries).join(
+            dossier_calls, dossier_calls.c.dossier == dossiers.c.id
+        )
+        right = (dossier_calls.c.number == dossiers.c.call) | (~recorded & (dossier_calls.c.number < 0))
         with self._db.read() as db:
-            return {str(id_): int(n) for id_, n in db.execute(select(dossiers.c.id, dossiers.c.entries))}
+            return {str(id_): int(n) for id_, n in db.execute(asked.where(right))}
 
     def of_call(self, number: int) -> list[DossierLine]:
         """The dossiers that hang on a recorded call."""
@@ -155,6 +183,37 @@ class DossierIndex:
                     facts = row._mapping
                     found[row.hash] = SealedNote(*(facts[k] for k in ("number", "type", "slot", "index")))
         return found
+
+
+def _into_register(db: Connection, line: DossierLine) -> None:
+    """The dossier among all calls: on the row of the recorded call it hangs on, else in a row of its own."""
+    number = number_of(line.id)
+    if number is None:
+        return
+    _out_of_register(db, calls.c.number == number)
+    if (
+        line.call is not None
+        and db.execute(select(calls.c.number).where(calls.c.number == line.call)).first()
+    ):
+        upsert(db, dossier_calls, [{"dossier": line.id, "number": line.call}])
+        return
+    upsert(db, dossier_calls, [{"dossier": line.id, "number": number}])
+    row = {"number": number, "start_wall": UNDATED if line.start is None else line.start, "state": "accounts"}
+    row |= {"end_wall": line.end, "opened": 1, "done": 1, "settled": 1}
+    upsert(db, calls, [row])
+    people = [{"call": number, "place": n, "name": name} for n, name in enumerate(line.parties)]
+    upsert(db, parties, people)
+    found = split(" ".join((*line.parties, *line.countries, *line.places)))
+    upsert(db, words, [{"word": word, "call": number} for word in dict.fromkeys(found)])
+
+
+def _out_of_register(db: Connection, which: ColumnElement[bool]) -> None:
+    numbers = list(db.execute(select(calls.c.number).where(which)).scalars())
+    for at in range(0, len(numbers), 500):
+        some = numbers[at : at + 500]
+        for table in OF_A_CALL:
+            db.execute(delete(table).where(table.c.call.in_(some)))
+        db.execute(delete(calls).where(calls.c.number.in_(some)))
 
 
 def _conditions(query: DossierQuery) -> list[ColumnElement[bool]]:

@@ -5,6 +5,8 @@ Times in ns. JSON columns are texts.
 Calls that were taken in from files stand in `calls` too, under the numbers -1, -2 …: they can never be taken
 for a recorded call, whose numbers are dense from 1.
 
+So do calls that are known only from accounts, under what `numbers.number_of` makes of their dossiers.
+
 Indexes are such that a page of the register is found by walking one of them in its own order, however many
 calls there are.
 """
@@ -207,6 +209,14 @@ dossier_words = Table(
     Column("dossier", Text, nullable=False),
     PrimaryKeyConstraint("word", "dossier"),
     Index("dossier_words_by_dossier", "dossier"),
+    sqlite_with_rowid=False,
+)
+
+dossier_calls = Table(
+    "dossier_calls",
+    metadata,
+    Column("dossier", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),  # its row in `calls`: the recorded call's, or its own
     sqlite_with_rowid=False,
 )
 

@@ -10,28 +10,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, union_all
 
-from memcon.catalogue.numbers import parse_display
-from memcon.catalogue.schema import calls, words
+from memcon.catalogue.numbers import number_of, parse_display
+from memcon.catalogue.schema import calls, dossier_calls, dossier_words, words
 from memcon.catalogue.words import split
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
+LAST = "\U0010ffff"
+UNDATED = -(2**63) + 1
+"""Where a call stands of which nobody knows when it was: below all others."""
 MANY = 10_000
 """A word of more calls than this is common; a question of common words alone is counted up to here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is asked of the register. `since` and `until` bound the start (wall ns, until exclusive)."""
+    """What is asked of the register. `since` and `until` bound the start (wall ns, until exclusive).
+
+    `party` has words of people, offices, addresses and countries alone; `text` those of accounts as well.
+    """
 
     text: str = ""
     states: frozenset[str] = frozenset()
     line: str | None = None
     since: int | None = None
     until: int | None = None
+    party: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,18 @@ def question_of(db: Connection, asked: Filter) -> Question:
     if asked.line is not None:
         found.append(calls.c.line == asked.line)
     if asked.since is not None:
-        found.append(calls.c.start_wall >= asked.since)
+        # a date of accounts may be a whole month: what may have been later than `since` is shown
+        spans = (calls.c.state == "accounts") & (calls.c.end_wall > asked.since)
+        found.append((calls.c.start_wall >= asked.since) | spans)
     if asked.until is not None:
-        found.append(calls.c.start_wall < asked.until)
+        found.append((calls.c.start_wall < asked.until) & (calls.c.start_wall > UNDATED))
+    elif asked.since is not None:
+        found.append(calls.c.start_wall > UNDATED)
+    found += [calls.c.number.in_(select(words.c.call).where(_begins(word))) for word in split(asked.party)]
     number = parse_display(asked.text)
     if number is not None and (number[0] is not None or number[1] < 0):
-        return Question((*found, calls.c.number == number[1]))
+        named = (number[1], number_of(asked.text) or 0)  # a dossier of that day has the same look
+        return Question((*found, calls.c.number.in_(named)))
     wanted = split(asked.text)
     common = {word: _is_common(db, word) for word in wanted}
     found += [_has(word, common=common[word]) for word in wanted]
@@ -65,7 +78,7 @@ def question_of(db: Connection, asked: Filter) -> Question:
 
 
 def _begins(word: str) -> ColumnElement[bool]:
-    return words.c.word.between(word, word + "\U0010ffff")
+    return words.c.word.between(word, word + LAST)
 
 
 def _is_common(db: Connection, word: str) -> bool:
@@ -74,8 +87,15 @@ def _is_common(db: Connection, word: str) -> bool:
 
 
 def _has(word: str, *, common: bool) -> ColumnElement[bool]:
-    match: ColumnElement[bool] = calls.c.number.in_(select(words.c.call).where(_begins(word)))
+    told = (
+        select(dossier_calls.c.number)
+        .join(dossier_words, dossier_words.c.dossier == dossier_calls.c.dossier)
+        .where(dossier_words.c.word.between(word, word + LAST))
+    )
+    match: ColumnElement[bool]
     if common:
-        match = exists().where(words.c.call == calls.c.number, _begins(word))
+        match = exists().where(words.c.call == calls.c.number, _begins(word)) | calls.c.number.in_(told)
+    else:
+        match = calls.c.number.in_(union_all(select(words.c.call).where(_begins(word)), told))
     named = int(word) if word.isdecimal() and len(word) < 19 else None
     return match if named is None else match | (calls.c.number == named)

@@ -15,9 +15,10 @@ from memcon.record.segment import KIND_RTP, NS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-State: TypeAlias = Literal["live", "recorded", "partly", "none", "taken"]
-STATES: tuple[State, ...] = ("live", "recorded", "partly", "taken", "none")
-"""`none`: signalling and not one packet; `taken`: taken in from a file. docs/CODES.md has the words."""
+State: TypeAlias = Literal["live", "recorded", "partly", "none", "taken", "accounts"]
+STATES: tuple[State, ...] = ("live", "recorded", "partly", "taken", "none", "accounts")
+"""`none`: signalling and not one packet; `taken`: taken in from a file; `accounts`: a dossier
+alone. docs/CODES.md has the words."""
 
 NOTHING, HEARD, HELD = 0, 1, 2
 CAUSES_PARTLY = frozenset({3, 6, 7})

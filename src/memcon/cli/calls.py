@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 
 from memcon.catalogue.catalogue import CallRow, Catalogue, Filter
+from memcon.catalogue.structure import STATES
 from memcon.cli.common import (
     clock_text,
     emit,
@@ -32,6 +33,7 @@ STATE_WORDS = {
     "partly": "Partly recorded",
     "none": "No audio",
     "taken": "Taken in",
+    "accounts": "Accounts only",
 }
 
 
@@ -76,7 +78,9 @@ def parties_text(row: CallRow) -> str:
 def command(home: Home, text: str, page: int, size: int, as_json: bool) -> None:
     """List the calls, newest first; TEXT finds parties and numbers."""
     with catalogue_of(home) as catalogue:
-        found = catalogue.register(Filter(text=text), page=page, size=size)
+        # what is only told of is no recording to be listened to or verified: `memcon dossier list`
+        asked = Filter(text=text, states=frozenset(STATES) - {"accounts"})
+        found = catalogue.register(asked, page=page, size=size)
     if as_json:
         emit({"total": found.total, "page": page, "calls": [row_json(row) for row in found.rows]})
         return

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from memcon.verify.findings import Report
     from memcon.verify.window import Window
 
-CallState = Literal["live", "recorded", "partly", "taken", "none"]
-"""The states of UI.md that a call of the register can have; `none` has signalling and no packet."""
+CallState = Literal["live", "recorded", "partly", "taken", "none", "accounts"]
+"""The states of UI.md that a call of the register can have; `none` has signalling and no packet, `accounts`
+a dossier and nothing that was recorded here."""
 
 FileKind = Literal["bundle", "pcap", "wav", "flac", "original"]
 
@@ -58,10 +59,14 @@ class CallRow:
     sealed: int
     remark: str = ""
     seal: bytes = b""
+    when: str = ""
+    """When it was, in words, where nobody knows it to the second."""
 
     @property
     def address(self) -> str:
         """Where its page stands."""
+        if self.state == "accounts":
+            return f"/d/{self.display}"
         return f"/taken-in/{-self.number}" if self.number < 0 else f"/calls/{self.number}"
 
 
@@ -136,12 +141,15 @@ class CallPage:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a reader asked the register: text in names and numbers, days, states; a page of it."""
+    """What a reader asked the register: text in names, numbers and accounts, days, states, a party or
+    country, a line; a page of it."""
 
     text: str = ""
     since: int | None = None
     until: int | None = None
     states: frozenset[CallState] = frozenset()
+    party: str = ""
+    line: str = ""
     page: int = 1
     size: int = 25
 
@@ -245,6 +253,10 @@ class Register(Protocol):
 
     def search(self, query: Query) -> RegisterPage:
         """A page of calls, newest first. Live ones are in `live`, and also in `rows` where they belong."""
+        ...
+
+    def lines(self) -> tuple[str, ...]:
+        """The names of the lines that calls came by."""
         ...
 
     def live(self) -> tuple[CallRow, ...]:

@@ -7,9 +7,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from memcon.catalogue.catalogue import Filter
-from memcon.catalogue.structure import read_structure
+from memcon.catalogue.structure import STATES, read_structure
 from memcon.console import deps
 from memcon.console.call_view import remark_of
+from memcon.console.dossier_words import RECORD_WORDS, date_words
 from memcon.console.event_words import ended_by, text_of, told
 from memcon.console.health import judge, read_words
 from memcon.console.lanes import lane_letters, lanes_of, live_seconds
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from memcon.catalogue.catalogue import CallBeat, CallDetail, Catalogue
     from memcon.catalogue.catalogue import CallRow as CatalogueRow
+    from memcon.catalogue.dossiers import DossierLine
     from memcon.catalogue.intakes import IntakeLine
     from memcon.clock import Clock
     from memcon.console.lanes import Streams
@@ -62,11 +64,12 @@ class CatalogueRegister:
         self._lock = threading.Lock()
 
     def search(self, query: deps.Query) -> deps.RegisterPage:
-        asked = Filter(query.text, frozenset(query.states), None, query.since, query.until)
+        asked = Filter(
+            query.text, frozenset(query.states), query.line or None, query.since, query.until, query.party
+        )
         found = self._catalogue.register(asked, page=query.page, size=query.size)
         counted = found.by_state
-        states: tuple[deps.CallState, ...] = ("live", "recorded", "partly", "taken", "none")
-        by_state = None if counted is None else {state: counted.get(state, 0) for state in states}
+        by_state = None if counted is None else {state: counted.get(state, 0) for state in STATES}
         return deps.RegisterPage(
             rows=self._lines(found.rows),
             total=found.total,
@@ -76,6 +79,9 @@ class CatalogueRegister:
             live=self.live() if query == deps.Query(size=query.size) else (),
             exact=found.exact,
         )
+
+    def lines(self) -> tuple[str, ...]:
+        return self._catalogue.lines()
 
     def live(self) -> tuple[deps.CallRow, ...]:
         return self._lines(self._catalogue.live(MOST_LIVE))
@@ -159,7 +165,8 @@ class CatalogueRegister:
             strips = {row.number: self._strips[row.number] for row in rows if row.number in self._strips}
             for number in strips:
                 self._strips.move_to_end(number)
-        wanted = [row for row in rows if row.number not in strips]
+        told = self._told_of(rows)
+        wanted = [row for row in rows if row.number not in strips and row.number not in told]
         for ended in self._catalogue.streams_of([row for row in wanted if row.state != "live"]):
             strips[ended.row.number] = self._strip(ended)
         for row in wanted:
@@ -168,7 +175,16 @@ class CatalogueRegister:
                 lanes = self._lanes(detail) if detail is not None else ()
                 strips[row.number] = seal_of(lanes), _remark(row, lanes)
         taken = self._taken([row for row in rows if row.state == "taken"])
-        return tuple(self._row(row, *(taken.get(row.number) or strips[row.number])) for row in rows)
+        return tuple(
+            told.get(row.number) or self._row(row, *(taken.get(row.number) or strips[row.number]))
+            for row in rows
+        )
+
+    def _told_of(self, rows: Sequence[CatalogueRow]) -> dict[int, deps.CallRow]:
+        """The lines of calls that are known only from accounts."""
+        some = [row for row in rows if row.state == "accounts"]
+        kept = self._catalogue.dossiers.lines([row.display for row in some]) if some else {}
+        return {row.number: _told_row(row, kept[row.display]) for row in some if row.display in kept}
 
     def _taken(self, rows: Sequence[CatalogueRow]) -> dict[int, tuple[bytes, str]]:
         """The remarks of calls taken in: they change when a beat has sealed them, and are never kept."""
@@ -201,6 +217,23 @@ class CatalogueRegister:
             remark=remark,
             seal=seal,
         )
+
+
+def _told_row(row: CatalogueRow, line: DossierLine) -> deps.CallRow:
+    best = RECORD_WORDS.get(line.record, line.record)
+    remark = f"{best}; {count(line.sources, 'source')}, {count(line.claims, 'claim')}"
+    return deps.CallRow(
+        number=row.number,
+        display=row.display,
+        state="accounts",
+        began=row.start_wall,
+        duration=0,
+        parties=tuple(text_of(name) for name in row.parties or ()),
+        line="",
+        sealed=0,
+        remark=remark,
+        when=date_words(line.date),
+    )
 
 
 def _taken_words(line: IntakeLine, period_ns: int) -> str:

@@ -37,7 +37,14 @@ class Asked:
     def narrowed(self) -> bool:
         """Whether anything but the page was asked."""
         query = self.query
-        return bool(query.text or query.since is not None or query.until is not None or query.states)
+        return bool(
+            query.text
+            or query.since is not None
+            or query.until is not None
+            or query.states
+            or query.party
+            or query.line
+        )
 
     def address(self, page: int) -> str:
         """The address of another page of the same question."""
@@ -52,7 +59,9 @@ def asked(request: Request) -> Asked:
     """Read the question from the address. What cannot be read is said, never guessed."""
     params = request.query_params
     problems: list[str] = []
-    fields = {name: params.get(name, "").strip()[:_MOST_TEXT] for name in ("q", "from", "to")}
+    fields = {
+        name: params.get(name, "").strip()[:_MOST_TEXT] for name in ("q", "from", "to", "party", "line")
+    }
     since, until = day_start(fields["from"]), day_start(fields["to"])
     for name, value in (("From", since), ("To", until)):
         if fields[name.lower()] and value is None:
@@ -65,6 +74,8 @@ def asked(request: Request) -> Asked:
         since=since,
         until=None if until is None else until + DAY_NS,
         states=frozenset() if len(states) == len(STATES) else states,
+        party=fields["party"],
+        line=fields["line"],
         page=min(max(page, 1), _MOST_PAGE),
     )
     return Asked(query, fields, tuple(problems))
@@ -104,6 +115,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
             rows=shown_rows(found, question),
             last_page=last_page,
             states=STATES,
+            lines=deps.register.lines(),
             grow="/fragments/register" if plain else "/fragments/pulse",
         )
 

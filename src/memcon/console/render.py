@@ -27,6 +27,7 @@ STATE_WORDS = {
     "partly": "Partly recorded",
     "taken": "Taken in",
     "none": "Unrecorded",
+    "accounts": "Accounts only",
 }
 SECURITY_HEADERS = {
     "content-security-policy": (

@@ -160,6 +160,13 @@ def register_strip(seal: bytes, state: CallState) -> Markup:
     if state == "none":
         inner = '<path class="bracket" d="M5 .75h-4v13h4M84 .75h4v13h-4"/>'
         return svg(90, 15, inner, "no packet came: empty")
+    if state == "accounts":
+        return svg(
+            90,
+            15,
+            '<path class="base-none" d="M0 14.5H90"/>',
+            "nothing recorded here, nothing sealed of its sound",
+        )
     if state == "taken":
         stubs = "".join(bar(i * CELL, height - 5, 5) for i in range(REGISTER_PARTS))
         inner = f'<path class="tick" d="{stubs}"/><path class="base" d="M0 14.5H90"/>'

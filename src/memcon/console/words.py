@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 NBSP = "\u00a0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_WALL = -62_135_596_800 * NS  # 0001-01-01
 _LAST_WALL = 253_402_300_799 * NS  # 9999-12-31: what a datetime can still hold
 
 
 def _moment(wall_ns: int) -> datetime:
-    return _EPOCH + timedelta(seconds=min(max(wall_ns, 0), _LAST_WALL) // NS)
+    return _EPOCH + timedelta(seconds=min(max(wall_ns, _FIRST_WALL), _LAST_WALL) // NS)
 
 
 def day(wall_ns: int) -> str:
