@@ -242,3 +242,10 @@ def test_it_is_taken_away_in_words_and_cited(home: Home, tmp_path: Path) -> None
         ("7",),
     ):
         run(home, "cite", *words, code=2)
+
+
+def test_a_call_known_from_accounts_is_one_finding_its_dossier(home: Home) -> None:
+    with opened(home) as searching:
+        assert searching.catch_up().problems == ()
+        assert {ref for kind, ref, _ in searching.index.known() if kind == "call"} == {"-1"}
+        assert {ref for kind, ref, _ in searching.index.known() if kind == "dossier"} == {"2017-01-28/1"}

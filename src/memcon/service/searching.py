@@ -120,6 +120,8 @@ class Searching:
         while True:
             found = self._catalogue.register(Filter(), page=page, size=PAGE)
             for row in reversed(found.rows):
+                if row.state == "accounts":
+                    continue  # found as a dossier
                 document = _of_call(row)
                 if known.get(("call", document.ref, "")) != document.hash:
                     yield document
