@@ -46,11 +46,12 @@ def test_the_matrix(desk: AccountsDesk) -> None:
     rows = {row.topic: row for row in made.topics}
     assert {t: row.status for t, row in rows.items()} == {
         "SY": "both", "detainees": "differs", "trade": "A only", "IR": "B only",
+        "non-proliferation": "B only",
     }  # fmt: skip
     assert rows["detainees"].why == ("12 against 15 prisoners",)
     assert rows["SY"].order == (2, 1)
     assert rows["SY"].raised == ("A", "both")
-    assert (made.one_sided, made.known) == (2, 4)
+    assert (made.one_sided, made.known) == (3, 5)
 
 
 def test_omitted_is_said_only_of_a_complete_text(desk: AccountsDesk) -> None:
@@ -80,7 +81,7 @@ def test_a_named_person_overrules_and_it_shows_who(desk: AccountsDesk) -> None:
     assert (row.status, row.computed) == ("both", "A only")
     assert row.overruled is not None
     assert row.overruled.by == "Q"
-    assert (made.one_sided, made.known) == (1, 4)
+    assert (made.one_sided, made.known) == (2, 5)
 
 
 def test_a_person_joins_and_parts_points(desk: AccountsDesk) -> None:

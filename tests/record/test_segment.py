@@ -34,6 +34,20 @@ def test_a_sealed_file_of_another_call() -> None:
         list(segment.read_sealed(data, segment.EVENTS_MAGIC, 8))
 
 
+def test_a_file_that_is_still_written_gives_what_stands_whole() -> None:
+    items = [segment.Sealed(n, bytes([n] * 32), memoryview(bytes(20 + n))) for n in (3, 4)]
+    data = b"".join(item.encode() for item in items)
+    first = len(items[0].encode())
+    for cut in range(len(data) + 1):
+        found, size = segment.read_whole(data[:cut], 3)
+        assert found == items[: len(found)]
+        assert size == (0, first, len(data))[len(found)]
+        assert len(found) == (cut >= first) + (cut == len(data))
+    for wrong, expected in ((data, 4), (segment.Sealed(0, bytes(32), memoryview(b"x")).encode(), 0)):
+        with pytest.raises(FormatError, match=f"where {expected} was due"):
+            segment.read_whole(wrong, expected)
+
+
 def test_segment_and_event_hashes_are_kept_apart() -> None:
     sealed = segment.Sealed(0, bytes(32), memoryview(bytes(16)))
     assert sealed.hash(segment.MEDIA_MAGIC) != sealed.hash(segment.EVENTS_MAGIC)

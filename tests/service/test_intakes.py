@@ -199,7 +199,7 @@ def test_its_words_are_read_and_corrected(client: TestClient, filled: Home) -> N
     for kind, begins in (("vtt", "WEBVTT"), ("srt", "1\n"), ("json", "{"), ("vcon", "{")):
         got = client.get(f"/taken-in/1/transcript/file/{kind}?version=1")
         assert (got.status_code, got.text.startswith(begins)) == (200, True), kind
-    assert "In Chicago's form" in cited
+    assert "In Chicago&#39;s form" in cited
     part = {"speaker": "", "text": "Gas prices"}
     edit = {"lane": "A", "start": 0, "before": "Gas", "parts": [part]}
     form = {"token": token, "base": "1", "hash": first.hash, "seen": first.hash}
