@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from tests.running import ORIGIN, copy, new_home, wait
 
 from memcon.cli.main import main
+from memcon.cli.switching import how
 from memcon.clock import NS, SystemClock
 from memcon.seal.keys import load_keys
 from memcon.service.supervisor import Supervisor
@@ -70,7 +71,12 @@ def test_off_and_on_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(report.facts["declared off"]) == 3
     assert len(report.facts["declared on"]) == 1
     assert "a fuse" in report.facts["explained afterwards"][0]
-    assert Switch(home, config, SystemClock()).lines == ("cabinet", "rest")
+    asking = Switch(home, config, SystemClock())
+    assert asking.lines == ("cabinet", "rest")
+    asked = Asked(EXPLANATION, "J. Ruiz", how(), "a fuse", first=1, last=1)
+    assert asking.outcome(asked).in_effect
+    asking.ask(asked)  # in the same words once more: the leaf that stands there answers something else
+    assert asking.outcome(asked).leaf is None
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,51 @@ def test_with_witnesses_off_waits_for_their_quorum(world: World) -> None:
     assert kinds(desk)[-2:] == [("off", "Off"), ("off", "Off")]
 
 
+def test_on_is_on_however_busy_sealing_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(world)
+    switch.ask(world.home, Asked(OFF, *WHO))
+    desk.pass_slots(2)
+    monkeypatch.setattr(desk.sealer.switch, "look", lambda: False)  # it never has a moment to look
+    switch.ask(world.home, Asked(ON, *WHO))
+    desk.pass_slots(2)
+    assert not switch.read(world.home).anything
+    assert [name for _, name in kinds(desk)][-2:] == ["On", ""]
+
+
+def test_an_announced_off_is_withdrawn_while_witnesses_are_away(world: World) -> None:
+    durable.write_file(world.home.log / "policy", b"quorum none\n")
+    desk = Desk(world)
+    switch.ask(world.home, Asked(OFF, *WHO, ("desk", "cabinet")))
+    desk.pass_slots(1)
+    switch.ask(world.home, Asked(ON, *WHO, ("desk",)))
+    desk.pass_slots(1)
+    announced = switch.read(world.home).announced
+    assert announced is not None
+    assert (announced.asked.lines, announced.statement) == (("cabinet",), "")
+    switch.ask(world.home, Asked(ON, *WHO, ("cabinet",)))
+    desk.pass_slots(1)
+    store = LogStore(world.home.log)
+    durable.write_file(world.home.log / "cosigned", store.fetch("checkpoint") or b"")
+    desk.pass_slots(2)
+    assert switch.read(world.home) == Switched()
+    assert {state for state, _ in kinds(desk)} == {"recording"}
+
+
+def test_what_is_left_of_an_announced_off_is_said_anew(world: World) -> None:
+    durable.write_file(world.home.log / "policy", b"quorum none\n")
+    desk = Desk(world)
+    switch.ask(world.home, Asked(OFF, *WHO, ("desk", "cabinet")))
+    desk.pass_slots(1)
+    switch.ask(world.home, Asked(ON, *WHO, ("desk",)))
+    desk.pass_slots(1)
+    durable.write_file(world.home.log / "cosigned", LogStore(world.home.log).fetch("checkpoint") or b"")
+    desk.pass_slots(3)
+    said = desk.said()[-1][1]
+    assert isinstance(said, Off)
+    assert said.lines == (line_pseudonym(world.keys.structure, "cabinet"),)
+    assert switch.read(world.home).lines == ("cabinet",)
+
+
 def test_lines_by_pseudonym_and_what_is_left_is_said_anew(world: World) -> None:
     desk = Desk(world)
     switch.ask(world.home, Asked(OFF, *WHO, ("desk",)))

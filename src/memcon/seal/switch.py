@@ -4,7 +4,8 @@
     announced  an off statement is named by the next leaf, which is still in the state before
     off        a quorum of witnesses has cosigned that leaf (at once where there are none):
                switch.json says so, capture stops recording, and leaves are in state 3 or 4
-    on         switch.json says so at once; the next leaf names the on statement
+    on         switch.json says so at once; the next leaf names the on statement. What was announced and has
+               not taken effect is withdrawn by it
 
 Which state a leaf is in follows from the journal alone, where capture writes what it does: `States`.
 """
@@ -108,6 +109,9 @@ class Switchboard:
         if asked.kind == OFF:
             self.switched = replace(self.switched, announced=Announced(digest.hex(), index, asked))
             switch.write(self._home, self.switched)
+        elif asked.kind == ON:  # a busy process may not have looked since it was asked for
+            self.switched = self._on(asked)
+            switch.write(self._home, self.switched)
         durable.remove_file(path)
         self.look()
 
@@ -127,7 +131,7 @@ class Switchboard:
 
     def _on(self, asked: Asked) -> Switched:
         """Applied again for as long as no leaf has named it, which changes nothing."""
-        s = self.switched
+        s = self.switched.without(asked.lines)
         if not s.anything or (asked.lines and not set(asked.lines) & set(s.lines)):
             return s
         return s.with_on(asked.lines)

@@ -61,6 +61,8 @@ class Switch:
         self._home = home
         self._config = config
         self._clock = clock
+        self._begun: dict[Asked, int] = {}
+        """How many leaves there were when it was asked for: the same words may stand in one of them."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -88,6 +90,7 @@ class Switch:
             asked.kind == ON
             and not any(map(self.now().off, asked.lines or ("",)))
             and not self.now().anything
+            and self.now().announced is None
         ):
             raise UsageError("nothing is off")
         slot = self._clock.wall_ns() // (self._config.period * NS)
@@ -95,6 +98,10 @@ class Switch:
             raise UsageError(
                 "what is not over cannot be explained afterwards", cure="Use memcon off beforehand"
             )
+        self._begun.pop(asked, None)
+        self._begun[asked] = LogStore(self._home.log).checkpoint().size
+        for old in [*self._begun][:-LOOK_BACK]:
+            del self._begun[old]
         switch.ask(self._home, asked)
 
     def outcome(self, asked: Asked) -> Outcome:
@@ -111,7 +118,7 @@ class Switch:
         store = LogStore(self._home.log)
         size = store.checkpoint().size
         kinds = {OFF: statements.Off, ON: statements.On, EXPLANATION: statements.Explanation}
-        first = max(1, size - LOOK_BACK)
+        first = max(1, size - LOOK_BACK, self._begun.get(asked, 0))
         for index, entry in reversed(list(enumerate(store.entries(first, size), first))):
             digest = beats.decode(entry).statement
             data = None if digest == ZERO32 else store.fetch(f"statement/{digest.hex()}")
@@ -124,13 +131,13 @@ class Switch:
             if isinstance(said, statements.Genesis) or type(said) is not kinds[asked.kind]:
                 continue
             if (said.by, said.how, said.reason) == (asked.by, asked.how, asked.reason):
-                return self._first_naming(store, index, digest), digest.hex()
+                return self._first_naming(store, first, index, digest), digest.hex()
         return None
 
     @staticmethod
-    def _first_naming(store: LogStore, index: int, digest: bytes) -> int:
+    def _first_naming(store: LogStore, first: int, index: int, digest: bytes) -> int:
         """The first leaf of the run that names it: an off in force is named again and again."""
-        while index > 1 and beats.decode(next(store.entries(index - 1, index))).statement == digest:
+        while index > first and beats.decode(next(store.entries(index - 1, index))).statement == digest:
             index -= 1
         return index
 

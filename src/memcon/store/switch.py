@@ -87,6 +87,21 @@ class Switched:
         lines = tuple(dict.fromkeys([*self.lines, *asked.lines]))
         return Switched(self.whole or not asked.lines, lines, statement, asked.by, asked.how, asked.reason)
 
+    def without(self, lines: tuple[str, ...]) -> Switched:
+        """After these lines (none: everything) were switched on before an announced off took effect."""
+        if self.announced is None:
+            return self
+        asked = self.announced.asked
+        left = tuple(line for line in asked.lines if line not in lines)
+        if not lines or (asked.lines and not left):
+            return replace(self, announced=None)
+        if left == asked.lines:
+            return self
+        # What takes effect is less than the statement says: it is said anew then.
+        return replace(
+            self, announced=replace(self.announced, statement="", asked=replace(asked, lines=left))
+        )
+
     def with_on(self, lines: tuple[str, ...]) -> Switched:
         """After these lines (none: everything) were switched on. What is left is off as before."""
         if not lines:
