@@ -82,6 +82,8 @@ def test_from_a_file(tmp_path: Path) -> None:
         (b"no JSON", "no JSON"),
         (latest(QUICKNET, signature="xy"), "no JSON"),
         (b"[]", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"round": 1e999, "signature": "00"}', "no JSON"),
         (latest(QUICKNET, signature="00"), "none of quicknet"),
         (latest(QUICKNET, round=0), "none of quicknet"),
         (latest(Round(QUICKNET.number + 5, QUICKNET.signature)), "of the future"),

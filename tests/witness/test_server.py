@@ -130,6 +130,7 @@ def test_mirrors_are_static_files(tmp_path: Path) -> None:
         "abc",
         ".x",
         "a\0b",
+        "a" * 3000,
     ):
         assert served.get(f"/mirror/{path}").status == 404
     assert b"/mirror/" in served.get("/").body

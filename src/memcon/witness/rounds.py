@@ -65,7 +65,7 @@ class Rounds:
         try:
             said = json.loads(data)
             one = Round(int(said["round"]), bytes.fromhex(said["signature"]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             text = "is no JSON with round and signature"
             raise FormatError("drand round", text, where=self._source) from error
         if len(one.signature) != SIGNATURE_SIZE or one.number < 1:

@@ -135,7 +135,11 @@ class App:
         if any(part in ("", ".", "..") or part.startswith(".") or "\0" in part for part in parts):
             return refusal(404, "there is no such place here")
         file = self._mirror.joinpath(*parts)
-        if not file.is_file() or not file.resolve().is_relative_to(self._mirror.resolve()):
+        try:
+            found = file.is_file() and file.resolve().is_relative_to(self._mirror.resolve())
+        except OSError:  # a name longer than any file's
+            found = False
+        if not found:
             return refusal(404, "the mirror has no such file")
         kind = TEXT if parts[-1] in ("checkpoint", "cosigned", "policy") else _BINARY
         return Answer(200, file.read_bytes(), kind)
