@@ -9,7 +9,7 @@ import pytest
 from tests.catalogue.test_intakes import catalogue, intake
 
 from memcon.catalogue.catalogue import Filter
-from memcon.catalogue.dossiers import DossierLine
+from memcon.catalogue.dossiers import DossierLine, DossierQuery
 from memcon.catalogue.numbers import ACCOUNTS, display_number, dossier_of, number_of
 from memcon.record import edtf
 
@@ -116,3 +116,17 @@ def test_counts_follow_what_is_put_and_cleared(catalogue: Catalogue) -> None:
     catalogue.dossiers.clear()
     assert shown(catalogue) == ["T001"]
     assert shown(catalogue, text="snopes") == shown(catalogue, party="moreau") == []
+
+
+def test_dates_beyond_what_a_column_holds_are_kept_and_asked_for(catalogue: Catalogue) -> None:
+    years = ("9999-12-31", "2017", "1500", "0001-01-01")
+    for year in years:
+        catalogue.dossiers.put(line(f"{year}/1", year))
+    catalogue.dossiers.put(line("undated/1", ""))
+    assert {*shown(catalogue)} == {*(f"{year}/1" for year in years), "undated/1"}
+    assert shown(catalogue)[0] == "9999-12-31/1"
+    assert shown(catalogue)[-1] == "undated/1"
+    far = {name: edtf.parse(text).start for name, text in (("since", "0001-01-01"), ("until", "9999-12-31"))}
+    assert "2017/1" in shown(catalogue, **far)
+    query = DossierQuery(since=far["since"], until=far["until"])
+    assert "2017/1" in [one.id for one in catalogue.dossiers.search(query).rows]

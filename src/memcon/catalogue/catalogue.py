@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from memcon.catalogue.dossiers import DossierIndex
 from memcon.catalogue.intakes import IntakeIndex
-from memcon.catalogue.numbers import display_number, parse_display
+from memcon.catalogue.numbers import UNDATED, display_number, parse_display
 from memcon.catalogue.related import Related, related_to
 from memcon.catalogue.schema import (
     VERSION,
@@ -29,7 +29,7 @@ from memcon.catalogue.schema import (
     parties,
     streams,
 )
-from memcon.catalogue.searching import MANY, UNDATED, question_of
+from memcon.catalogue.searching import MANY, question_of
 from memcon.catalogue.searching import Filter as Filter
 from memcon.catalogue.structure import STATES, read_structure
 from memcon.catalogue.writing import apply_object, apply_objects, note_change, settle

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, func, select
 
-from memcon.catalogue.numbers import ACCOUNTS, number_of
+from memcon.catalogue.numbers import ACCOUNTS, UNDATED, in_column, number_of
 from memcon.catalogue.schema import (
     OF_A_CALL,
     calls,
@@ -19,7 +19,6 @@ from memcon.catalogue.schema import (
     parties,
     words,
 )
-from memcon.catalogue.searching import UNDATED
 from memcon.catalogue.words import split
 from memcon.catalogue.writing import note_change, upsert
 
@@ -101,6 +100,8 @@ class DossierIndex:
 
     def put(self, line: DossierLine) -> None:
         """Index a dossier anew."""
+        start, end = (None if at is None else in_column(at) for at in (line.start, line.end))
+        line = replace(line, start=start, end=end)
         row = {
             "id": line.id,
             "title": line.title,
@@ -222,9 +223,9 @@ def _conditions(query: DossierQuery) -> list[ColumnElement[bool]]:
         begins = dossier_words.c.word.between(word, word + "\U0010ffff")
         wanted.append(dossiers.c.id.in_(select(dossier_words.c.dossier).where(begins)))
     if query.since is not None:
-        wanted.append(dossiers.c.end > query.since)
+        wanted.append(dossiers.c.end > in_column(query.since))
     if query.until is not None:
-        wanted.append(dossiers.c.start < query.until)
+        wanted.append(dossiers.c.start < in_column(query.until))
     if query.record:
         wanted.append(dossiers.c.record == query.record)
     having = {

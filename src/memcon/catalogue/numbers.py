@@ -17,6 +17,15 @@ ACCOUNTS = -(10**15)
 _DISPLAY = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})/)?0*([0-9]{1,18})", re.ASCII)
 
 
+UNDATED = -(2**63) + 1
+"""Where a call stands of which nobody knows when it was: below all others."""
+
+
+def in_column(wall_ns: int) -> int:
+    """A time as a column can hold it: years before 1678 and after 2261 as the nearest that fits."""
+    return min(max(wall_ns, UNDATED + 1), 2**63 - 1)
+
+
 def display_number(number: int, start_wall: int) -> str:
     """`YYYY-MM-DD/NNNN`, at least four digits; the number alone is unique in a log. `T061` for -61, and a
     dossier's id for the number made of it."""

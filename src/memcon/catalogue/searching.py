@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select, union_all
 
-from memcon.catalogue.numbers import number_of, parse_display
+from memcon.catalogue.numbers import UNDATED, in_column, number_of, parse_display
 from memcon.catalogue.schema import calls, dossier_calls, dossier_words, words
 from memcon.catalogue.words import split
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 LAST = "\U0010ffff"
-UNDATED = -(2**63) + 1
-"""Where a call stands of which nobody knows when it was: below all others."""
 MANY = 10_000
 """A word of more calls than this is common; a question of common words alone is counted up to here."""
 
@@ -60,10 +58,10 @@ def question_of(db: Connection, asked: Filter) -> Question:
         found.append(calls.c.line == asked.line)
     if asked.since is not None:
         # a date of accounts may be a whole month: what may have been later than `since` is shown
-        spans = (calls.c.state == "accounts") & (calls.c.end_wall > asked.since)
-        found.append((calls.c.start_wall >= asked.since) | spans)
+        spans = (calls.c.state == "accounts") & (calls.c.end_wall > in_column(asked.since))
+        found.append((calls.c.start_wall >= in_column(asked.since)) | spans)
     if asked.until is not None:
-        found.append((calls.c.start_wall < asked.until) & (calls.c.start_wall > UNDATED))
+        found.append((calls.c.start_wall < in_column(asked.until)) & (calls.c.start_wall > UNDATED))
     elif asked.since is not None:
         found.append(calls.c.start_wall > UNDATED)
     found += [calls.c.number.in_(select(words.c.call).where(_begins(word))) for word in split(asked.party)]
