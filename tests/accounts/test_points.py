@@ -119,3 +119,8 @@ def test_a_persons_mark_stands_and_the_newest_wins() -> None:
 def test_people_without_names_or_countries_are_nobody() -> None:
     speakers = speakers_of([Participant("A", "X", "", "")], own())
     assert speakers.raised("The President of Russia spoke.") == ""
+
+
+def test_one_paragraph_of_a_megabyte_is_cut_without_reading_it_again_at_every_stop() -> None:
+    one = "He said that No. 7 of the U.S. list was discussed. "
+    assert len(list(sentences(one * 20_000))) == 20_000

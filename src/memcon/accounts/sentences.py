@@ -19,6 +19,9 @@ _END = re.compile(
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+$")
 _DETERMINER = re.compile(r"\s+(?:The|He|She|They|It|In|On|Both|A|An|This|That)\b")
 _LOWER_NEXT = re.compile(r"\s*[\"'”’»)\]]*\s*[a-zа-яё]")
+_REST = re.compile(r"\s*\Z")
+_LONGEST_WORD = 100
+"""Characters before a stop that are looked at: no abbreviation or number of a list is longer."""
 _INITIAL = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 
 
@@ -43,17 +46,15 @@ def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _ends(text: str, match: re.Match[str]) -> bool:
     """Whether this stop ends a sentence: not after an abbreviation or initial, or before small letters."""
-    if "\n\n" in text[match.end() : match.end() + 3] or match.end() == len(text.rstrip()):
+    if "\n\n" in text[match.end() : match.end() + 3] or _REST.match(text, match.end()):
         return True
     if match[0] != ".":
         return not _LOWER_NEXT.match(text, match.end()) or len(match[0].rstrip("\"'”’»)]")) == 1
-    before = _LAST_WORD.search(text, 0, match.start())
+    before = _LAST_WORD.search(text, max(0, match.start() - _LONGEST_WORD), match.start())
     word = before[0] if before else ""
     if word.casefold() in words("abbreviations"):
         # ... in the U.S. The next: an abbreviation may end a sentence, where a determiner follows
-        return bool(
-            re.match(r"\s+(?:The|He|She|They|It|In|On|Both|A|An|This|That)\b", text[match.end() :])
-        ) and ("." in word)
-    if _INITIAL.fullmatch(word) or (word.isdecimal() and text[: match.start() - len(word)].endswith("\n")):
+        return "." in word and _DETERMINER.match(text, match.end()) is not None
+    if _INITIAL.fullmatch(word) or (word.isdecimal() and text.endswith("\n", 0, match.start() - len(word))):
         return False  # an initial; the number of a list
     return not _LOWER_NEXT.match(text, match.end())
