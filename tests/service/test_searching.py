@@ -92,6 +92,19 @@ def test_a_person_finds_words_in_all_of_it(home: Home) -> None:
     assert "quotation mark" in run(home, "search", '"open', code=2)
 
 
+def test_a_claim_is_found_with_its_state(home: Home) -> None:
+    write = ("dossier", "write", "2017-01-28/1")
+    claim = run(home, *write, "claim", "text=The tape was stopped", "--json")["entry"]
+    step = ("appearance", f"claim={claim}", "who=A. Guest", "stance=suggests", "words=it was perhaps stopped")
+    run(home, *write, *step, "origin=true", "conjecture=true")
+    run(home, *write, "appearance", f"claim={claim}", "who=A. Guest", "stance=retracts", "words=I guessed")
+    told = run(home, "search", "tape", "--json")
+    (hit,) = (hit for hit in told["hits"] if hit["kind"] == "dossier")
+    passage = " ".join(part["text"] for part in hit["snippet"])
+    assert "A claim: “The tape was stopped” One origin, a conjecture; withdrawn by its author." in passage
+    assert "A. Guest suggests: it was perhaps stopped" in passage
+
+
 def test_what_changed_is_indexed_again_and_a_rebuild_gives_the_same(home: Home) -> None:
     with opened(home) as searching:
         assert searching.catch_up().documents == 4

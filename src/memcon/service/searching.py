@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memcon.accounts.chain import chain_of
 from memcon.catalogue.catalogue import Filter
 from memcon.catalogue.numbers import display_number
 from memcon.catalogue.passages import Said, of_text, of_transcript
@@ -200,12 +201,16 @@ def _of_dossier(dossier: Dossier, part: str, hash_: str, title: str, said: list[
 
 
 def _written(dossier: Dossier) -> Iterator[Said]:
-    """What people wrote in a dossier themselves: the head, claims, who said what."""
+    """What people wrote in a dossier themselves: the head, claims, who said what.
+
+    A claim never stands alone as if it were so: its state is part of the passage, as on its page.
+    """
     yield from of_text(dossier.title, "en")
     yield from of_text(dossier.head.note, "en")
     for person in dossier.head.participants:
         yield from of_text(f"{person.name} {person.office}", "en")
     for claim in dossier.claims.values():
-        yield from of_text(f"{claim.text} {claim.about} {claim.note}", "en")
+        state = chain_of(dossier, claim.n).sentence
+        yield from of_text(f"A claim: “{claim.text}” {state} {claim.about} {claim.note}", "en")
     for one in dossier.appearances.values():
-        yield from of_text(f"{one.who} {one.where} {one.words} {one.note}", "en")
+        yield from of_text(f"{one.who} {one.stance}: {one.words} {one.where} {one.note}", "en")
