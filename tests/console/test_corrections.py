@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.console.said import solheim_keller, utterance
 
@@ -34,6 +34,7 @@ _marks = st.lists(st.sampled_from(MARKS), unique=True, max_size=2).map(tuple)
 
 
 @given(st.lists(st.tuples(_texts, _marks), max_size=8))
+@example([("[inaudible,", ("crosstalk",)), ("uncertain:", ("crosstalk",))])
 def test_what_stands_there_to_be_changed_reads_as_what_it_is(rows: list[tuple[str, tuple[str, ...]]]) -> None:
     words = [Word(text, n, n, 900, marks) for n, (text, marks) in enumerate(rows)]
     words.append(Word("", 99, 99, None, ("inaudible",)))

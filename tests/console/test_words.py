@@ -22,6 +22,7 @@ def test_days_and_times() -> None:
     assert words.short_day(NINE) == "18 Nov 2026"
     assert words.clock_time(NINE) == "11:06:40"
     assert words.iso(NINE) == "2026-11-18T11:06:40Z"
+    assert words.iso(-30_610_224_000_000_000_001) == "0999-12-31T23:59:59Z"
 
 
 @given(st.integers())

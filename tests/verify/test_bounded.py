@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 import time
+import urllib.error
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.running import closed_port
 
 from memcon.errors import MachineError
 from memcon.verify import bounded
@@ -79,3 +82,30 @@ def test_a_hostile_server_is_an_error_with_words_and_an_end(
         Web(url, 0.5).fetch("checkpoint")
     with pytest.raises(WitnessError, match=r"no answer from 127\.0\.0\.1:[0-9]+: ."):
         Connection(url, 0.5).ask("GET", "checkpoint")
+
+
+@pytest.mark.parametrize("silent", [None, 30.0])
+def test_an_answer_is_read_as_it_comes_and_no_time_out_is_left_behind(silent: float | None) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(silent)
+        theirs.sendall(b"whole")
+        theirs.shutdown(socket.SHUT_WR)
+        assert io.BufferedReader(bounded._Incoming(ours)).read() == b"whole"
+        assert ours.gettimeout() == silent
+
+
+def test_what_comes_after_its_time_is_too_late() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        incoming = bounded._Incoming(ours)
+        theirs.sendall(b"late")
+        time.sleep(0.02)
+        with pytest.raises(TimeoutError, match="too slowly"):
+            incoming.readinto(bytearray(4))
+
+
+def test_over_tls_nobody_there_is_said() -> None:
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        bounded.opener().open(f"https://127.0.0.1:{closed_port()}/", timeout=5)

@@ -28,6 +28,7 @@ _NAMED = "|".join(MARKS)
 _OPENS = re.compile(rf"\[((?:{_NAMED})(?:,(?:{_NAMED}))*):\Z")
 _ALONE = re.compile(rf"\[((?:{_NAMED})(?:,(?:{_NAMED}))*)\]\Z")
 _LIKE_MARK = re.compile(rf"\[(?:{_NAMED})|\\")
+_INSIDE = re.compile(r"[\\\[\]]")
 _OPENING = re.compile(rf"(?<!\S)\[(?:{_NAMED})(?:,\s+(?:{_NAMED}))+(?=[:\]])")
 
 
@@ -76,7 +77,7 @@ def typed(words: Sequence[Word]) -> str:
         elif not run[0].text:
             parts.append(f"[{', '.join(marks)}]")
         else:
-            inner = " ".join(w.text.replace("\\", "\\\\").replace("]", "\\]") for w in run)
+            inner = " ".join(_INSIDE.sub(r"\\\g<0>", w.text) for w in run)
             parts.append(f"[{', '.join(marks)}: {inner}]")
     return " ".join(parts)
 

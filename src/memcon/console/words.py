@@ -44,7 +44,8 @@ def clock_time(wall_ns: int) -> str:
 
 def iso(wall_ns: int) -> str:
     """`2026-11-24T09:14:07Z`."""
-    return f"{_moment(wall_ns):%Y-%m-%dT%H:%M:%SZ}"
+    moment = _moment(wall_ns)
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # %Y gives the year 999 three digits
 
 
 def day_start(text: str) -> int | None:
