@@ -111,6 +111,30 @@ def test_the_end_is_told_once(site: Site, watched: Watched) -> None:
     assert watched.watch.incident is None
 
 
+@pytest.mark.parametrize("shown", ["ahead", "garbage"])
+def test_leaves_that_are_no_beat_of_now_are_no_sign_of_life(site: Site, watched: Watched, shown: str) -> None:
+    site.grow(3)
+    watched.at(5)
+    if shown == "ahead":
+        site.world.beat(skip=100)
+        site.grow(2)
+    else:
+        site.world.entries += [b"noise"] * 3
+        site.publish()
+    watched.at(7.4)
+    assert watched.told == []
+    watched.at(8)
+    watched.at(30)
+    (event,) = watched.told
+    assert (event["event"], event["since"], event["certificate"]) == ("silent", "2027-01-15T08:00:08Z", None)
+    assert "beyond leaf 3 it shows only leaves ahead of their time or unreadable (3)" in str(event["text"])
+    if shown == "ahead":  # the witnesses' last word, from which anybody learns of the silence, is fresh
+        seen = [witness.latest[site.world.origin] for witness in site.witnesses]
+        assert {one.checkpoint.size for one in seen} == {7}
+        watched.at(104)
+        assert [event["event"] for event in watched.told] == ["silent", "ended"]
+
+
 def test_a_declared_off_is_no_incident(site: Site, watched: Watched) -> None:
     site.world.beat(state=State.OFF)
     site.publish()

@@ -138,6 +138,10 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     size = len(world.leaves(world.mirror))
     world.start()
     wait(lambda: len(world.leaves(world.mirror)) >= size + 4)
+    # what the recorder had cosigned is what its beats name, and the mirror has it
+    named = [leaf.note_hash.hex() for leaf in world.leaves(world.mirror) if any(leaf.note_hash)]
+    assert len(named) >= 3
+    wait(lambda: all((world.mirror / "note" / digest).exists() for digest in named))
     assert world.stop() == 0
     leaves = world.leaves(world.mirror)
     slots = [leaf.slot for leaf in leaves]
@@ -176,12 +180,6 @@ def test_a_recorder_that_was_killed_is_silent_for_exactly_that_while(world: Worl
     assert isinstance(counts, dict)
     assert counts["silent"] == sum(slot not in slots for slot in range(first, last + 1))
     assert "attested recording" not in counts
-
-    # what the recorder had cosigned is what its beats name, and the mirror has it
-    named = [leaf for leaf in leaves if any(leaf.note_hash)]
-    assert len(named) >= 3
-    kept = world.mirror / "note"
-    wait(lambda: all((kept / leaf.note_hash.hex()).exists() for leaf in named))
 
 
 def test_a_policy_whose_quorums_can_be_disjoint_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 
 from memcon.clock import ManualClock, SystemClock
 from memcon.errors import MachineError
+from memcon.record.evidence import COSIGNED, hashed_path
+from memcon.record.hashing import sha256
 from memcon.seal.keys import create_keys
 from memcon.service.attacks import ATTACKS, INSIDE
 from memcon.service.demo import free_port, verifier_command, wait_for
@@ -298,7 +300,7 @@ class LiveStage(Stage):
         """The mirror of this log, once it has all that is served; or after a while what it has."""
         mirror = self._processes[MIRRORS].mirror_of(self.origin)
         for _ in range(SETTLE_SECONDS * 10):
-            if self._served() and all(_size(mirror / n) >= _size(self.home.log / n) for n in _NEWEST):
+            if self._served() and _has(mirror, self.home.log):
                 break
             pause(0.1)
         return mirror
@@ -343,7 +345,15 @@ def play(names: Iterable[str], root: Path) -> dict[str, Shown]:
         return dict(zip(chosen, shown, strict=True))
 
 
-_NEWEST = (CHECKPOINT, "cosigned")
+def _has(mirror: Path, log: Path) -> bool:
+    """Whether a mirror has the leaves and the newest cosigned note that a log serves.
+
+    The note by its bytes: of the same size there may be an older one, which says less.
+    """
+    newest = read_if_there(log / COSIGNED)
+    if newest is not None and not (mirror / hashed_path("note", sha256(newest))).exists():
+        return False
+    return _size(mirror / CHECKPOINT) >= _size(log / CHECKPOINT)
 
 
 def _size(note: Path) -> int:

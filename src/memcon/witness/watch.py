@@ -5,6 +5,9 @@
     quiet  -> silent    the clock is past due(s), this witness has cosigned nothing more since, and the
                         last leaf is not in state off: a certificate is made and told, once; where the
                         last leaf was fetched by nobody there can be none, and that is told
+                        a leaf numbered ahead of its time, or that is none, is no sign of life: the last
+                        leaf is the last beat whose slot has begun; there is no certificate then, but
+                        fresh cosignatures, which say the same to whoever has the mirror
     silent -> silent    another certificate from time to time, so that the newest covers nearly all
     silent -> quiet     a leaf has come: the end is told, once
 
@@ -14,6 +17,7 @@ before it goes on, and that note says the same.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +83,8 @@ class Watch:
         self._name = name
         self._genesis: Genesis | None = None
         self._at: tuple[int, Beat] | None = None
+        self._idle = 0
+        """Leaves behind the last beat that are none: numbered ahead of their time, or not even leaves."""
         self.incident: Incident | None = None
 
     def step(self) -> None:
@@ -97,27 +103,42 @@ class Watch:
         if last.state is beat.State.OFF or now < due:
             return
         if self.incident is None:
-            self.incident = Incident((last.slot + 1) * period, last.slot, now, self._mirror.size)
+            self.incident = Incident((last.slot + 1) * period, last.slot, now, self._mirror.size - self._idle)
         if now >= self.incident.next:
             self._certify(self.incident, now, period)
 
     def _last(self) -> Beat | None:
-        """The mirror's last leaf; None for an empty mirror and for logs that are not memcon's."""
+        """The last beat whose slot has begun; None for an empty mirror and for logs that are not memcon's."""
         size = self._mirror.size
         if not size:
             return None
-        if self._at is None or self._at[0] != size:
+        if self._at is None or self._at[0] != size or self._idle:
             store = LogStore(self._mirror.root)
             try:
                 if self._genesis is None:
                     self._genesis = self._begun(store)
-                self._at = size, beat.decode(next(store.entries(size - 1, size)))
+                at = self._newest(store, size, self._genesis.period_ms * 1_000_000)
+                self._at, self._idle = (size, _leaf(store, at)), size - 1 - at
             except FormatError:
                 return None
         return self._at[1]
 
+    def _newest(self, store: LogStore, size: int, period: int) -> int:
+        """The index of that leaf. Clocks may differ: of this one, a slot may begin a period ahead."""
+        newest = self._clock.wall_ns() // period + 1
+
+        def is_none(index: int) -> bool:
+            try:
+                return _leaf(store, index).slot > newest
+            except FormatError:
+                return True
+
+        if not is_none(size - 1):
+            return size - 1
+        return max(0, bisect_left(range(size), True, key=is_none) - 1)
+
     def _begun(self, store: LogStore) -> Genesis:
-        first = beat.decode(next(store.entries(0, 1)))
+        first = _leaf(store, 0)
         said = statement.decode(store.fetch(f"statement/{first.statement.hex()}") or b"")
         if not isinstance(said, Genesis):
             raise FormatError("log", "does not begin with a genesis statement")
@@ -126,6 +147,9 @@ class Watch:
     def _certify(self, incident: Incident, now: int, period: int) -> None:
         incident.next = now + max(period, min((now - incident.since) // 10, MOST_APART_NS))
         incident.tries += 1
+        if self._idle and not incident.told:
+            incident.told = True
+            self._say("silent", incident, self._idly(incident), certificate=None)
         proved = prove(Directory(self._mirror.root), self._policy)
         archive = Archive(self._mirror.root)
         for conflict in proved.conflicts:
@@ -150,11 +174,17 @@ class Watch:
             text += f" No certificate yet: too few witnesses could be asked. {why}"
         self._say("silent", incident, text, certificate=path)
 
+    def _idly(self, incident: Incident) -> str:
+        return (
+            f"The log {self._mirror.origin} has been silent since {utc(incident.since)}: beyond leaf "
+            f"{incident.size - 1} it shows only leaves ahead of their time or unreadable ({self._idle})."
+        )
+
     def _end(self, period: int) -> None:
         incident, self.incident = self.incident, None
         if incident is not None and incident.told:
             store = LogStore(self._mirror.root)
-            first = beat.decode(next(store.entries(incident.size, incident.size + 1)))
+            first = _leaf(store, incident.size)
             text = (
                 f"The log {self._mirror.origin} beats again since {utc(first.slot * period)}; "
                 f"it was silent since {utc(incident.since)}."
@@ -171,3 +201,7 @@ class Watch:
             **more,
         }
         self._tell(f"memcon: {self._mirror.origin}: {kind}", event)
+
+
+def _leaf(store: LogStore, index: int) -> Beat:
+    return beat.decode(next(store.entries(index, index + 1)))
