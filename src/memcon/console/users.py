@@ -6,7 +6,6 @@ A link's token is 32 random bytes: SHA-256 is enough for it, unlike for a passwo
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -204,10 +203,7 @@ class Users:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One writer at a time, of all threads and processes: the command line makes links meanwhile."""
-        lock = self._path.with_name(self._path.name + ".lock")
-        with self._mutex, durable.machine_errors(lock, "locking"), lock.open("a") as handle:
-            lock.chmod(0o600)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with self._mutex, durable.locked(self._path.with_name(self._path.name + ".lock")):
             yield
 
     def _read(self) -> tuple[dict[str, User], dict[str, _Link]]:

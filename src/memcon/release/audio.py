@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memcon.errors import FormatError
-from memcon.record.call import decode as decode_leaf
 from memcon.record.segment import KIND_RTP
 from memcon.release.decode import make_decoder, resample
 from memcon.release.timeline import NS, PacketStore, lost_spans, place, read_headers
@@ -122,18 +120,6 @@ def codecs_of(record: Mapping[str, Json], stream: int) -> dict[int, Codec]:
     return out
 
 
-def duration_of(call: OpenCall) -> int:
-    """The call's monotonic duration in ns, from its last leaf; raises FormatError if it has none."""
-    last = None
-    for placed in call.leaves():
-        last = decode_leaf(placed.leaf).last
-    if last is None:
-        raise FormatError(
-            "leaves.mcl", "the call's last leaf is missing", cure="Wait until the call is sealed"
-        )
-    return last.duration
-
-
 def collect(call: OpenCall, streams: Iterable[int] | None = None) -> dict[int, PacketStore]:
     """The RTP packets of a call by stream, in order of arrival."""
     wanted = None if streams is None else set(streams)
@@ -149,7 +135,8 @@ def collect(call: OpenCall, streams: Iterable[int] | None = None) -> dict[int, P
 def render(call: OpenCall) -> Audio:
     """Decode a whole call. Raises FormatError, naming the second, where its files do not hold."""
     record = call.record()
-    return render_stores(speakers(record), collect(call), lambda n: codecs_of(record, n), duration_of(call))
+    duration = call.last().duration
+    return render_stores(speakers(record), collect(call), lambda n: codecs_of(record, n), duration)
 
 
 def render_stores(

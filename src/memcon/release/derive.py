@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from memcon import __version__
 from memcon.errors import FormatError, UsageError
 from memcon.record import canonical
-from memcon.record.call import decode as decode_leaf
 from memcon.release.audio import render
 from memcon.release.files import flac, wav
 from memcon.release.pcap import write_pcap
@@ -52,7 +51,7 @@ class Deriver:
     def __init__(self, derived: Path, call: OpenCall, from_version: str = "") -> None:
         self._directory = derived / str(call.number)
         self._call = call
-        self._from = {"object": from_version, "call": call.number, "call_root": _call_root(call).hex()}
+        self._from = {"object": from_version, "call": call.number, "call_root": call.last().call_root.hex()}
         self._audio: Audio | None = None
 
     def audio(self, form: Form, channel: int | None = None) -> Derived:
@@ -132,14 +131,3 @@ def _read_about(data: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _call_root(call: OpenCall) -> bytes:
-    last = None
-    for placed in call.leaves():
-        last = decode_leaf(placed.leaf).last
-    if last is None:
-        raise FormatError(
-            "leaves.mcl", "the call's last leaf is missing", cure="Wait until the call is sealed"
-        )
-    return last.call_root

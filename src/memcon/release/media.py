@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from memcon.record.call import CallLeaf, PlacedLeaf
+    from memcon.record.call import CallLeaf, Last, PlacedLeaf
 
 _NONCE = bytes(12)  # each key is used for one plaintext only (FORMATS §1)
 
@@ -107,6 +107,16 @@ class OpenCall:
                 break
             return FirstLeaf(leaf, leaf.first.handle, leaf.first.call_key_hash, leaf.first.start_wall)
         raise FormatError("leaves.mcl", "does not begin with the call's first leaf", where=16)
+
+    def last(self) -> Last:
+        """What the call's last leaf says."""
+        found = None
+        for placed in self.leaves():
+            found = decode_leaf(placed.leaf).last
+        if found is None:
+            cure = "Wait until the call is sealed"
+            raise FormatError("leaves.mcl", "the call's last leaf is missing", cure=cure)
+        return found
 
     def leaves(self) -> Iterator[PlacedLeaf]:
         """The call's leaves in order, with their places."""

@@ -7,11 +7,8 @@ syslog, as a witness gives word of silence. A search is told of a call once, not
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +21,7 @@ from memcon.store import durable
 from memcon.witness.notify import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from memcon.catalogue.search_answer import Hit
     from memcon.catalogue.search_index import SearchIndex
@@ -144,13 +141,5 @@ class Alerts:
         data = json.dumps([asdict(one) for one in searches], indent=1, ensure_ascii=False)
         durable.write_file(self._home.searches, data.encode())
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self._home.searches.with_name(".searches.lock")
-        with durable.machine_errors(path, "locking"):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+    def _locked(self) -> AbstractContextManager[None]:
+        return durable.locked(self._home.searches.with_name(".searches.lock"))

@@ -15,12 +15,11 @@ import numpy as np
 from memcon import __version__
 from memcon.catalogue.structure import held
 from memcon.errors import UsageError
-from memcon.record.call import decode as decode_leaf
 from memcon.record.intake import hash_of
 from memcon.record.segment import NS
 from memcon.record.transcript import Subject, lane_name
 from memcon.record.transcript_diff import differences
-from memcon.release.audio import duration_of, render
+from memcon.release.audio import render
 from memcon.transcribe.lane import Channel, Wishes
 from memcon.transcribe.names import likely_names
 from memcon.transcribe.whisper import load_engine
@@ -175,11 +174,8 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
 
 def subject_of(call: OpenCall) -> Subject:
     """What a transcript of an ended call is of: its handle and root, as the log commits to them."""
-    root = ""
-    for placed in call.leaves():
-        last = decode_leaf(placed.leaf).last
-        root = last.call_root.hex() if last is not None else root
-    return Subject("call", str(call.number), root, ms_of(duration_of(call)), call.first().handle.hex())
+    last, handle = call.last(), call.first().handle.hex()
+    return Subject("call", str(call.number), last.call_root.hex(), ms_of(last.duration), handle)
 
 
 def ms_of(ns: int) -> int:

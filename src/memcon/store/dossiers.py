@@ -8,10 +8,7 @@ Nothing here is ever replaced. Several processes may write: each entry is append
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +19,7 @@ from memcon.record.hashing import sha256
 from memcon.store import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from memcon.clock import Clock
@@ -84,7 +81,7 @@ class DossierStore:
     def append(self, dossier: str, kind: str, by: str, body: dict[str, Any]) -> Kept:
         """Write one entry at the end of a dossier, durably, and hand it in to be sealed."""
         folder = self._folder(dossier) / "entries"
-        with self._locked(folder.parent):
+        with durable.locked(folder.parent / ".lock"):
             durable.make_dirs(folder)
             names = self._names(folder)
             if len(names) >= MOST_ENTRIES:
@@ -154,14 +151,3 @@ class DossierStore:
         if not folder.is_dir():
             return []
         return sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name))
-
-    @contextmanager
-    def _locked(self, folder: Path) -> Iterator[None]:
-        path = folder / ".lock"
-        with durable.machine_errors(path, "locking"):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)

@@ -15,6 +15,7 @@ retried here: it is raised, and the caller must stop using the file.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from contextlib import contextmanager
@@ -221,6 +222,19 @@ def remove_tree(path: Path) -> None:
     with machine_errors(path, "removing"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, which is made: one at a time of all threads and processes."""
+    with machine_errors(path, "locking"):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with machine_errors(path, "locking"):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 class AppendFile:

@@ -8,10 +8,7 @@ the access rights of the home.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +19,7 @@ from memcon.record.transcript import NO_VERSION, NOTE_TRANSCRIPT, decode, decode
 from memcon.store import durable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from memcon.clock import Clock
@@ -132,7 +129,7 @@ class TranscriptStore:
         check = replace(draft, version=MOST_VERSIONS, previous="f" * 64, at=utc(self._clock.wall_ns()))
         check.encode()  # what cannot be kept leaves no directory behind
         durable.make_dirs(folder)
-        with _locked(folder):
+        with durable.locked(folder / ".lock"):
             files = self._files(draft.of.key)
             if after is not None and after != len(files):
                 raise UsageError(
@@ -185,15 +182,3 @@ def _read(key: str, path: Path, version: int, previous: str) -> Kept:
             cure="Restore it from a copy: a version was altered or left out",
         )
     return Kept(found, hash_of(data))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    path = folder / ".lock"
-    with durable.machine_errors(path, "locking"):
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

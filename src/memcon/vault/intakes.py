@@ -8,9 +8,6 @@ number is the next one that has no object, so none is ever left out.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from memcon.clock import utc
@@ -25,7 +22,8 @@ from memcon.vault.keeper import prefix_of
 from memcon.vault.ocfl import StorageRoot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from memcon.clock import Clock
@@ -132,14 +130,7 @@ class IntakeShelf:
         if problems:
             raise FormatError(f"T{n}: {problems[0].path}", problems[0].text, cure="Restore it from a copy")
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         path = self._home.intake_work / ".lock"
         durable.make_dirs(path.parent)
-        with durable.machine_errors(path, "locking"):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+        return durable.locked(path)
