@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcon.catalogue.catalogue import EventRow
+from memcon.catalogue.rows import EventRow
 from memcon.console.event_words import codec_words, ended_by, event_words, text_of, told
 from memcon.console.lanes import letter
 

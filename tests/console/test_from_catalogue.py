@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from memcon.catalogue.catalogue import CallRow, CallStreams
+    from memcon.catalogue.rows import CallRow, CallStreams
 
 NOW = START + 60 * NS
 

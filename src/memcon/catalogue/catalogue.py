@@ -14,8 +14,22 @@ from sqlalchemy.dialects.sqlite import insert
 
 from memcon.catalogue.dossiers import DossierIndex
 from memcon.catalogue.intakes import IntakeIndex
-from memcon.catalogue.numbers import UNDATED, display_number, parse_display
-from memcon.catalogue.related import Related, related_to
+from memcon.catalogue.numbers import UNDATED, parse_display
+from memcon.catalogue.related import related_to
+from memcon.catalogue.rows import (
+    BeatRow,
+    CallDetail,
+    CallRow,
+    CallStreams,
+    EventRow,
+    Instances,
+    RegisterPage,
+    StreamRow,
+    beat_of,
+    party_of,
+    rows_of,
+    stream_of,
+)
 from memcon.catalogue.schema import (
     VERSION,
     beats,
@@ -41,141 +55,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from memcon.catalogue.searching import Question
-    from memcon.catalogue.structure import State
 
 _EVERYTHING = Filter()
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One call as a line of the register. Times in ns; `duration` is None while it is live.
-
-    `parties` are names, else addresses, in order of appearance; None where no custodian has opened the
-    call here. `done` when sealing has let it go, `settled` when it was read from its leaves.
-    """
-
-    number: int
-    display: str
-    state: State
-    start_wall: int
-    end_wall: int | None
-    duration: int | None
-    segments: int
-    mode: str | None
-    line: str | None
-    parties: tuple[str, ...] | None
-    received: int
-    lost: int
-    gaps: int
-    recovered: bool
-    cause: int | None
-    who: int | None
-    done: bool
-    settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterPage:
-    """A page of calls, newest first; `by_state` counts what the filter finds, whatever states it names.
-
-    Where the filter's words are so common that counting would keep the page waiting, `by_state` is None;
-    `exact` is False where more calls fit than the `total` that were counted.
-    """
-
-    rows: tuple[CallRow, ...]
-    total: int
-    by_state: Mapping[str, int] | None
-    all_calls: int
-    first_start: int | None
-    exact: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRow:
-    """One RTP stream; `seconds` has a code a second (structure.NOTHING, HEARD, HELD), empty while live."""
-
-    stream: int
-    label: str | None
-    mline: int | None
-    port: int | None
-    codecs: Sequence[Mapping[str, Any]]
-    direction: str | None
-    participant: str | None
-    received: int
-    expected: int
-    kernel_drops: int
-    duplicates: int
-    reordered: int
-    seconds: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """What happened to a call; `since` in ns since its start."""
-
-    n: int
-    since: int
-    wall: int
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BeatRow:
-    """A beat: `wall` when it was made, `published` when its checkpoint stood (None after a rebuild)."""
-
-    index: int
-    slot: int
-    state: int
-    flags: int
-    wall: int
-    published: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CallBeat:
-    """A beat of a call: it closed segments [first, first + segments); packets lost so far."""
-
-    beat: BeatRow | None
-    index: int
-    first: int
-    segments: int
-    lost: int
-
-
-@dataclass(frozen=True, slots=True)
-class CallDetail:
-    """Everything a call's page needs."""
-
-    row: CallRow
-    handle: str
-    parties: tuple[Mapping[str, Any], ...]
-    streams: tuple[StreamRow, ...]
-    events: tuple[EventRow, ...]
-    beats: tuple[CallBeat, ...]
-    source_ids: Mapping[str, Any]
-    oddities: tuple[str, ...]
-    call_root: str | None
-    related: tuple[Related, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CallStreams:
-    """What the strip of a call is drawn from: its line, its parties and streams, as in `CallDetail`."""
-
-    row: CallRow
-    parties: tuple[Mapping[str, Any], ...]
-    streams: tuple[StreamRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Instances:
-    """Newest first: starts of the recorder (instance in hex, wall ns), declared offs (wall, by, reason)."""
-
-    starts: tuple[tuple[str, int], ...]
-    offs: tuple[tuple[int, str, str], ...]
 
 
 class Catalogue:
@@ -296,7 +180,7 @@ class Catalogue:
                 .offset((max(1, page) - 1) * size)
                 .limit(size)
             )
-            rows = _rows(db, list(db.execute(numbers).scalars()))
+            rows = rows_of(db, list(db.execute(numbers).scalars()))
         exact = question.narrow or total <= MANY
         return RegisterPage(
             rows, min(total, MANY) if not exact else total, by_state, everything, first, exact
@@ -325,7 +209,7 @@ class Catalogue:
         with self._db.read() as db:
             numbers = select(calls.c.number).where(calls.c.state == "live").limit(limit)
             order = (calls.c.start_wall.desc(), calls.c.number.desc())
-            return _rows(db, list(db.execute(numbers.order_by(*order)).scalars()))
+            return rows_of(db, list(db.execute(numbers.order_by(*order)).scalars()))
 
     def live_count(self) -> int:
         """How many calls are going on."""
@@ -336,7 +220,7 @@ class Catalogue:
     def row(self, number: int) -> CallRow | None:
         """One call's line, None when there is no such number."""
         with self._db.read() as db:
-            found = _rows(db, [number])
+            found = rows_of(db, [number])
         return found[0] if found else None
 
     def find(self, display: str) -> int | None:
@@ -357,15 +241,15 @@ class Catalogue:
             sent = select(streams).where(streams.c.call.in_(numbers))
             with self._db.read() as db:
                 for party in db.execute(said.order_by(parties.c.call, parties.c.place)):
-                    people[party.call].append(_party(party))
+                    people[party.call].append(party_of(party))
                 for line in db.execute(sent.order_by(streams.c.call, streams.c.stream)):
-                    lines[line.call].append(_stream(line))
+                    lines[line.call].append(stream_of(line))
         return tuple(CallStreams(r, tuple(people[r.number]), tuple(lines[r.number])) for r in rows)
 
     def call(self, number: int) -> CallDetail | None:
         """Everything about one call, None when there is no such number."""
         with self._db.read() as db:
-            rows = _rows(db, [number])
+            rows = rows_of(db, [number])
             if not rows:
                 return None
             call = db.execute(select(calls).where(calls.c.number == number)).one()
@@ -383,10 +267,10 @@ class Catalogue:
             return CallDetail(
                 row=rows[0],
                 handle=call.handle,
-                parties=tuple(_party(party) for party in said),
-                streams=tuple(_stream(line) for line in lines),
+                parties=tuple(party_of(party) for party in said),
+                streams=tuple(stream_of(line) for line in lines),
                 events=told,
-                beats=tuple(_call_beat(row) for row in sealed),
+                beats=tuple(beat_of(row) for row in sealed),
                 source_ids=json.loads(call.source_ids),
                 oddities=(*json.loads(call.oddities), *odd),
                 call_root=call.call_root,
@@ -473,66 +357,3 @@ def _meta(db: Connection, key: str) -> str | None:
 def _set_meta(db: Connection, key: str, value: str) -> None:
     statement = insert(meta).values(key=key, value=value)
     db.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-def _rows(db: Connection, numbers: Sequence[int]) -> tuple[CallRow, ...]:
-    """Lines of the register in the order of `numbers`."""
-    if not numbers:
-        return ()
-    found = {row.number: row for row in db.execute(select(calls).where(calls.c.number.in_(numbers)))}
-    names: dict[int, list[str]] = {}
-    said = select(parties).where(parties.c.call.in_(numbers)).order_by(parties.c.call, parties.c.place)
-    for party in db.execute(said):
-        names.setdefault(party.call, []).append(party.name or party.aor or party.id or "")
-    return tuple(_row(found[n], names.get(n, [])) for n in numbers if n in found)
-
-
-def _row(row: Row[Any], names: Sequence[str]) -> CallRow:
-    return CallRow(
-        number=row.number,
-        display=display_number(row.number, row.start_wall),
-        state=row.state,
-        start_wall=row.start_wall,
-        end_wall=row.end_wall,
-        duration=row.duration,
-        segments=row.segments,
-        mode=row.mode,
-        line=row.line,
-        parties=tuple(names) if row.opened else None,
-        received=row.received,
-        lost=row.lost,
-        gaps=row.gaps,
-        recovered=bool(row.recovered),
-        cause=row.cause,
-        who=row.who,
-        done=bool(row.done),
-        settled=bool(row.settled),
-    )
-
-
-def _party(party: Row[Any]) -> dict[str, Any]:
-    return {key: party._mapping[key] for key in ("id", "name", "aor", "label", "role")}
-
-
-def _stream(line: Row[Any]) -> StreamRow:
-    return StreamRow(
-        stream=line.stream,
-        label=line.label,
-        mline=line.mline,
-        port=line.port,
-        codecs=json.loads(line.codecs),
-        direction=line.direction,
-        participant=line.participant,
-        received=line.received,
-        expected=line.expected,
-        kernel_drops=line.kernel_drops,
-        duplicates=line.duplicates,
-        reordered=line.reordered,
-        seconds=bytes(line.seconds, "latin-1") if isinstance(line.seconds, str) else bytes(line.seconds),
-    )
-
-
-def _call_beat(row: Sequence[Any]) -> CallBeat:
-    _, index, first, segments, lost, known, slot, state, flags, wall, published = tuple(row)
-    beat = None if known is None else BeatRow(known, slot, state, flags, wall, published)
-    return CallBeat(beat, index, first, segments, lost)

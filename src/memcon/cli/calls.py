@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from memcon.catalogue.catalogue import CallRow, Catalogue, Filter
+from memcon.catalogue.catalogue import Catalogue, Filter
 from memcon.catalogue.structure import STATES
 from memcon.cli.common import (
     clock_text,
@@ -25,6 +25,7 @@ from memcon.clock import utc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from memcon.catalogue.rows import CallRow
     from memcon.store.paths import Home
 
 STATE_WORDS = {

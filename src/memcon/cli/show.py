@@ -31,7 +31,7 @@ from memcon.verify.attest import WORDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from memcon.catalogue.catalogue import CallDetail
+    from memcon.catalogue.rows import CallDetail
     from memcon.record.transcript import Transcript
     from memcon.store.paths import Home
     from memcon.verify.window import Window

@@ -11,7 +11,7 @@ from memcon.console.words import count, listed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memcon.catalogue.catalogue import EventRow
+    from memcon.catalogue.rows import EventRow
 
 MOST_TEXT = 300
 CAUSES = {

@@ -32,10 +32,11 @@ from memcon.store import durable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memcon.catalogue.catalogue import CallBeat, CallDetail, Catalogue
-    from memcon.catalogue.catalogue import CallRow as CatalogueRow
+    from memcon.catalogue.catalogue import Catalogue
     from memcon.catalogue.dossiers import DossierLine
     from memcon.catalogue.intakes import IntakeLine
+    from memcon.catalogue.rows import CallBeat, CallDetail
+    from memcon.catalogue.rows import CallRow as CatalogueRow
     from memcon.clock import Clock
     from memcon.console.lanes import Streams
     from memcon.store.paths import Home

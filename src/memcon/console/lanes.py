@@ -14,7 +14,7 @@ from memcon.console.event_words import codec_words, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from memcon.catalogue.catalogue import CallRow, EventRow, StreamRow
+    from memcon.catalogue.rows import CallRow, EventRow, StreamRow
 
 _CODES = {CAT_HEARD: HEARD, CAT_HELD: HELD}
 _TRANSLATED = bytes(_CODES.get(code, NOTHING) for code in range(256))

@@ -16,7 +16,8 @@ from memcon.service.transcripts import open_transcripts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memcon.catalogue.catalogue import CallDetail, Catalogue, StreamRow
+    from memcon.catalogue.catalogue import Catalogue
+    from memcon.catalogue.rows import CallDetail, StreamRow
     from memcon.clock import Clock
     from memcon.service.archive import Archive
     from memcon.service.config import Config

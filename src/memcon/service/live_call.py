@@ -17,7 +17,7 @@ from memcon.transcribe.sound import at_rate, concealed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memcon.catalogue.catalogue import CallDetail
+    from memcon.catalogue.rows import CallDetail
     from memcon.record.canonical import Json
     from memcon.release.audio import Speaker
     from memcon.store.paths import Home

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from memcon.accounts.desk import AccountsDesk
     from memcon.accounts.model import Dossier
-    from memcon.catalogue.catalogue import CallRow, Catalogue
+    from memcon.catalogue.catalogue import Catalogue
+    from memcon.catalogue.rows import CallRow
     from memcon.catalogue.search_answer import Answer
     from memcon.clock import Clock
     from memcon.service.config import Config
