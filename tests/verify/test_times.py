@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.verify import times
 
@@ -33,11 +34,44 @@ def test_times_in_any_zone(text: str, zone: str, ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["yesterday", "", "2026-13-01", "@", "1969-12-31T23:59:59Z", "0001-01-01T00:00+23:00"]
+    "text",
+    [
+        "tomorrow",
+        "5 ago",
+        "9999999 d ago",
+        "25:00",
+        "",
+        "2026-13-01",
+        "@",
+        "1969-12-31T23:59:59Z",
+        "0001-01-01T00:00+23:00",
+    ],
 )
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(UsageError):
         times.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "ms"),
+    [
+        ("now", "UTC", T),
+        ("90 min ago", "UTC", T - 5_400_000),
+        ("2h ago", "UTC", T - 7_200_000),
+        ("today", "UTC", T - 9 * 3_600_000),
+        ("today", "America/Los_Angeles", T - 3_600_000),  # where it is one at night
+        ("yesterday", "UTC", T - 33 * 3_600_000),
+        ("08:30", "UTC", T - 1_800_000),
+        ("08:30:05", "Europe/Vienna", T - 5_400_000 + 5000),
+    ],
+)
+def test_times_of_today(text: str, zone: str, ms: int) -> None:
+    assert times.parse(text, times.zone(zone), T) == ms
+
+
+def test_now_is_by_this_machine() -> None:
+    before = SystemClock().wall_ns() // 1_000_000
+    assert before <= times.parse("now") <= SystemClock().wall_ns() // 1_000_000
 
 
 @pytest.mark.parametrize("text", ["2026-10-25T02:30", "2026-03-29T02:30"])

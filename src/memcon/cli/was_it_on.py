@@ -51,9 +51,10 @@ def command(
 ) -> None:
     """Was it on? One sentence, the evidence, and what that does not prove.
 
-    LOG or MIRROR is a directory or an http(s) address; FROM and TO are ISO 8601 (or @ and POSIX
-    seconds), TO not included; without TO, the slot that FROM falls into. What was read is kept in
-    $MEMCON_CACHE, so that the next question reads only what is new.
+    LOG or MIRROR is a directory or an http(s) address; FROM and TO are ISO 8601 (or 09:00,
+    yesterday, "90 min ago", @ and POSIX seconds), TO not included; without TO, the slot that FROM
+    falls into. What was read is kept in $MEMCON_CACHE, so that the next question reads only what is
+    new.
 
     Exit code: 0 attested recording, 10 degraded, 11 partly off, 12 declared off, 13 unknown, 14 early,
     15 late, 16 withheld, 17 silent; 1 the log contradicts itself, 2 no answer could be given.
