@@ -323,3 +323,20 @@ def test_the_root_of_an_older_size(big_log: dict[str, bytes]) -> None:
     for wrong in (-1, LOG_SIZE + 1):
         with pytest.raises(ProofError):
             reader.root_at(wrong)
+
+
+def test_whether_a_tree_is_the_beginning() -> None:
+    files, whole = log_of(600), merkle.root(LEAVES[:600])
+    reader = TileReader(files.get, 600)
+    for size in (0, 1, 256, 257, 600):
+        assert reader.begins(size, merkle.root(LEAVES[:size]), whole)
+        assert not reader.begins(size, leaf_hash(b"other"), whole)
+    with pytest.raises(ProofError, match="no 601 leaves"):
+        reader.begins(601, whole, whole)
+    damaged = bytes(32) + files["tile/1/000.p/2"][32:]
+    for changed in ({"tile/1/000.p/2": damaged}, {"tile/0/002.p/88": bytes(88 * 32)}):
+        with pytest.raises(TileError, match="do not lead to the root"):
+            TileReader((files | changed).get, 600).begins(300, merkle.root(LEAVES[:300]), whole)
+    del files["tile/0/002.p/88"]
+    with pytest.raises(TileError, match="not there"):
+        TileReader(files.get, 600).begins(300, merkle.root(LEAVES[:300]), whole)

@@ -29,6 +29,7 @@ from memcon.tlog.merkle import (
     range_root,
     root,
     root_of,
+    verify_consistency,
 )
 
 if TYPE_CHECKING:
@@ -179,6 +180,20 @@ class TileReader:
         """The proof that the tree of `size1` is a prefix of this one; raises `ProofError`."""
         ranges = consistency_ranges(size1, self.size)
         return [range_root(start, end, self._subtree) for start, end in ranges]
+
+    def begins(self, size: int, root: bytes, whole: bytes) -> bool:
+        """Whether the tree (`size`, `root`) is the beginning of this one, whose signed root is `whole`.
+
+        Raises `TileError` where the tiles cannot tell, as some are missing or do not lead to `whole`: that
+        a log has two histories is a heavy word, and a bad disk must not speak it. `ProofError` if there
+        are not so many leaves.
+        """
+        own = self.root_at(size)
+        try:
+            verify_consistency(size, self.size, self.consistency_proof(size), own, whole)
+        except ProofError as error:
+            raise TileError("tiles", "do not lead to the root that was signed") from error
+        return own == root
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The entries [start, end), each checked against its hash in the level 0 tile."""

@@ -115,5 +115,10 @@ class Asker:
         known = self.known()
         if offline and known is None:
             raise UsageError(f"nothing of {self._where} was read before", cure="Ask once without --offline")
-        history = known if offline and known is not None else self.sync(report, now, known)
+        if offline and known is not None:
+            history = known
+            for finding in known.found:
+                report.add(*finding)
+        else:
+            history = self.sync(report, now, known)
         return ask(history, self.policy, question, now, report, own_policy=self._own)

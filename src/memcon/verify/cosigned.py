@@ -90,13 +90,23 @@ class NoteJudge:
 
 
 class Reader(NoteJudge):
-    """Reads the notes that a source serves, and judges them."""
+    """Reads the notes that a source serves, and judges them.
+
+    `now`: tells what is found of files anew at each reading; `say` what is found in them once.
+    """
 
     def __init__(
-        self, source: Source, origin: str, policy: Policy, say: Say, check: Check = check_signature
+        self,
+        source: Source,
+        origin: str,
+        policy: Policy,
+        say: Say,
+        now: Say | None = None,
+        check: Check = check_signature,
     ) -> None:
         super().__init__(origin, policy, say, check)
         self._source = source
+        self._now = now or say
 
     def bytes_of(self, found: Found) -> bytes | None:
         """The note as it was signed; None where it is not served any more."""
@@ -134,12 +144,13 @@ class Reader(NoteJudge):
         try:
             data, at = self._source.fetch(path), places.get(path, 0)
         except TooLarge as error:  # whoever serves it can make it so: the rest is read without it
-            self._say("evidence-large", path, str(error))
+            self._now("evidence-large", path, str(error))
+            return None
+        if len(data or b"") < at:
+            has = "is not served" if data is None else f"has {len(data)} bytes"
+            self._now("evidence-shrunk", path, f"{has}, it had {at}")
             return None
         if data is None or len(data) == at:
-            return None
-        if len(data) < at:
-            self._say("evidence-shrunk", path, f"has {len(data)} bytes, it had {at}")
             return None
         return data, at
 

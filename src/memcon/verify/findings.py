@@ -288,6 +288,11 @@ class Report:
             through = None if through == second else through
             self.findings.append(Finding(code, where, text, second, through, stream))
 
+    def forget(self) -> None:
+        """Drop the findings: what they were about is read again from its beginning."""
+        self.findings.clear()
+        self.counts.clear()
+
     @property
     def ok(self) -> bool:
         """No error and no warning. Notes do not count."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_AHEAD = 1000
 """Beats dated before their slots of which it is kept who did."""
+MAX_FOUND = 200
+"""Findings that are told again at the next question."""
 MARGIN = 600
 """Seconds: how much later than a deadline a cosignature may turn up without a new start."""
 
@@ -72,7 +74,8 @@ class History:
     settled: what follows is judged from there. `starts`: (slot, index) of each leaf that does not
     follow the slot before. `covered`: ms, where an off statement is in force before the tail.
     `settled_to`: ms, the deadline of the last settled slot. `places`: how far files were read. `ahead`: the
-    settled slots whose beats witnesses date before them, and which, the first of them all.
+    settled slots whose beats witnesses date before them, and which, the first of them all. `found`: what was
+    found in files that are read once, (code, where, text): it stays true when they are not read again.
     """
 
     origin: str
@@ -92,6 +95,7 @@ class History:
     settled_to: int = 0
     places: Places = field(default_factory=dict)
     ahead: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    found: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -112,7 +116,13 @@ class History:
             said=[*self.said],
             places=dict(self.places),
             ahead=[*self.ahead],
+            found=[*self.found],
         )
+
+    def note(self, code: str, where: str, text: str) -> None:
+        """Remember a finding, once."""
+        if len(self.found) < MAX_FOUND and (code, where, text) not in self.found:
+            self.found.append((code, where, text))
 
     def index_of(self, slot: int) -> int | None:
         """The index of a slot's leaf, None where it has none."""

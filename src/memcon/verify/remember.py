@@ -1,6 +1,6 @@
 """A history as bytes, so that the next question reads only what is new.
 
-    memcon/history/v2 <newline> JSON on one line <newline> the settled answers
+    memcon/history/v3 <newline> JSON on one line <newline> the settled answers
     and last the SHA-256 of all of it
 
 A private file of whoever asks: what does not read back, is of another version or was cut is thrown
@@ -20,7 +20,7 @@ from memcon.tlog.merkle import Frontier
 from memcon.verify.attest import Cosigned, Leaf, Terms
 from memcon.verify.history import History, Said, Unserved
 
-HEADER = b"memcon/history/v2\n"
+HEADER = b"memcon/history/v3\n"
 _DIGEST = 32
 
 
@@ -43,6 +43,7 @@ def to_bytes(h: History) -> bytes:
         "settled_to": h.settled_to,
         "places": h.places,
         "ahead": h.ahead,
+        "found": h.found,
     }
     body = HEADER + json.dumps(head).encode() + b"\n" + h.answers
     return body + sha256(body).digest()
@@ -84,4 +85,5 @@ def from_bytes(data: bytes) -> History:
         head["settled_to"],
         head["places"],
         [(slot, tuple(names)) for slot, names in head["ahead"]],
+        [(code, where, text) for code, where, text in head["found"]],
     )

@@ -17,9 +17,9 @@ from memcon.record import statement as statements
 from memcon.record.beat import Kind
 from memcon.record.hashing import ZERO32, sha256
 from memcon.tlog.checkpoint import Checkpoint
-from memcon.tlog.merkle import leaf_hash, verify_consistency
+from memcon.tlog.merkle import leaf_hash
 from memcon.tlog.note import Note
-from memcon.tlog.tiles import TileReader
+from memcon.tlog.tiles import TileError, TileReader
 from memcon.verify.attest import Demand, Leaf, Terms
 from memcon.verify.cosigned import Found, Reader, check_signature
 from memcon.verify.findings import Report
@@ -31,13 +31,25 @@ if TYPE_CHECKING:
 
     from memcon.record.beat import Beat
     from memcon.tlog.policy import Policy
-    from memcon.verify.cosigned import Check
+    from memcon.verify.cosigned import Check, Say
     from memcon.verify.sources import Source
 
     Progress = Callable[[int, int], None]
 
 DAYS = 7
 """Read at once."""
+SERVED_LATER = ("note-missing", "statement-missing")
+"""Findings that may come to an end: what is served by then is read, and the history anew."""
+
+
+def _remembering(h: History, say: Say) -> Say:
+    """What tells a finding and keeps it in the history: the file it is about is not read again."""
+
+    def tell(code: str, where: str, text: str) -> None:
+        h.note(code, where, text)
+        say(code, where, text)
+
+    return tell
 
 
 class Sync:
@@ -67,13 +79,26 @@ class Sync:
         """Bring a history up to date, or begin one; `known` itself is left as it is."""
         if known is not None:
             try:
+                self._same_findings(known)
                 return self._extend(known.copy(), DAYS)
             except Stale:
-                pass
+                self._report.forget()
         try:
             return self._extend(self._begin(), DAYS)
         except Stale:  # in one go, nothing is settled before everything is read
+            self._report.forget()
             return self._extend(self._begin(), None)
+
+    def _same_findings(self, known: History) -> None:
+        """Tell what was found before; Stale where something that was missing is served by now."""
+        for code, where, text in known.found:
+            self._report.add(code, where, text)
+            if code in SERVED_LATER and self._is_served(where):
+                raise Stale
+
+    def _is_served(self, path: str) -> bool:
+        data, promised = self._source.fetch(path), evidence.hash_in(path)
+        return data is not None and sha256(data) == promised
 
     def _checkpoint(self) -> tuple[bytes, Checkpoint]:
         """The checkpoint that is served, signed by a key of the policy."""
@@ -106,13 +131,15 @@ class Sync:
         return History(checkpoint.origin, Terms.of(said, self._demand), first.slot)
 
     def _extend(self, h: History, days: int | None) -> History:
-        reader = Reader(self._source, h.origin, self._policy, self._report.add, self._check)
+        say = _remembering(h, self._report.add)
+        reader = Reader(self._source, h.origin, self._policy, say, self._report.add, self._check)
         now = self._now + evidence.DAY  # a witness's clock may be ahead of ours
         since = h.settled_to // 1000 or h.genesis * h.terms.period_ms // 1000
         known, before = h.size, h.tree.root()
+        forks: list[tuple[str, str, str]] = []
         while True:
             until = now if days is None else min(now, since + days * evidence.DAY)
-            reading = _Reading(self._source, self._report, h, reader, self.signed_by_log, self._progress)
+            reading = _Reading(self._source, say, h, reader, self.signed_by_log, forks, self._progress)
             reading.gather(since, until, last=until == now)
             data, checkpoint = self._checkpoint()  # after the evidence: growth in between is not withheld
             if checkpoint.origin != h.origin:
@@ -129,20 +156,21 @@ class Sync:
             since = until
         if h.tree.root() != checkpoint.root:
             self._other_tree(h, known, before, checkpoint)
+        for fork in forks:  # the leaves they were compared with are the log's own
+            say(*fork)
         h.checkpoint = data
         return h
 
     def _other_tree(self, h: History, known: int, before: bytes, checkpoint: Checkpoint) -> None:
         """The leaves that were read do not lead to the checkpoint's root: say why, and give up."""
         self._report.add("checkpoint-root", "log", f"the leaves lead to {h.tree.root().hex()}")
-        problem = "its leaves do not lead to the root that it signed"
-        try:
-            proof = TileReader(self._source.fetch, checkpoint.size).consistency_proof(known)
-            verify_consistency(known, checkpoint.size, proof, before, checkpoint.root)
-        except FormatError:
+        tiles = TileReader(self._source.fetch, checkpoint.size)
+        if not tiles.begins(known, before, checkpoint.root):
             problem = f"it is not the log whose first {known} leaves were read before"
             self._report.add("log-fork", f"size {checkpoint.size}", problem)
-        raise FormatError("log", problem, where="checkpoint", code="log-fork")
+            raise FormatError("log", problem, where="checkpoint", code="log-fork")
+        problem = "its leaves do not lead to the root that it signed"
+        raise FormatError("log", problem, where="checkpoint", code="checkpoint-root")
 
     def signed_by_log(self, note: bytes, origin: str) -> bool:
         """Whether a key of the policy for this origin has signed the note."""
@@ -161,20 +189,23 @@ class _Reading:
     def __init__(
         self,
         source: Source,
-        report: Report,
+        say: Say,
         h: History,
         reader: Reader,
         signed: Callable[[bytes, str], bool],
+        forks: list[tuple[str, str, str]],
         progress: Progress | None,
     ) -> None:
         self._source = source
-        self._report = report
+        self._say = say
         self._h = h
         self._reader = reader
         self._signed = signed
+        self._forks = forks
         self._progress = progress
         self._wanted: dict[int, list[Found]] = {}
         self._old: list[Found] = []
+        self._named: list[Found] = []
         self._said = {said.digest: said for said in h.said}
 
     # ------------------------------------------------------------------ evidence
@@ -197,34 +228,45 @@ class _Reading:
         h, size = self._h, found.checkpoint.size
         if found.digest:
             h.notes[found.digest] = found.cosigned
-        if any(0 < stamp * 1000 <= h.settled_to for _, stamp in found.stamps):
-            raise Stale  # a later one could only add a later word: it would change no settled answer
+        self._in_time(found)
         if size > h.size:
             self._wanted.setdefault(size, []).append(found)
         else:
             self._old.append(found)
+
+    def _in_time(self, found: Found) -> None:
+        """Stale where it reaches back; a later one only adds a later word, and changes nothing settled."""
+        if any(0 < stamp * 1000 <= self._h.settled_to for _, stamp in found.stamps):
+            raise Stale
 
     def _fork(self, found: Found, why: str) -> None:
         """A checkpoint that is none of this log: the log's own signature tells whose fault that is."""
         note, where = self._reader.bytes_of(found), f"size {found.checkpoint.size}"
         if note is not None and self._signed(note, self._h.origin):
             text = f"the log has signed another tree of this size (note {sha256(note).hex()}): {why}"
-            self._report.add("log-fork", where, text)
+            self._forks.append(("log-fork", where, text))
         else:
-            self._report.add("note-form", where, f"is no checkpoint of this log: {why}")
+            self._forks.append(("note-form", where, f"is no checkpoint of this log: {why}"))
 
     # ------------------------------------------------------------------ leaves
 
     def read(self, checkpoint: Checkpoint, *, last: bool) -> None:
         """Read the leaves that the evidence is about, `last`: all of them."""
         h = self._h
+        tiles = TileReader(self._source.fetch, checkpoint.size)
         for found in self._old:
-            self._older(found, checkpoint)
+            self._older(found, tiles, checkpoint)
         end = checkpoint.size
         if not last:
             end = min(end, max(self._wanted, default=h.size))
         if end > h.size:
             self._leaves(end, checkpoint)
+        for found in self._named:  # evidence like any other, though the index has lost it
+            self._in_time(found)
+            if found.checkpoint.size > h.size:
+                self._wanted.setdefault(found.checkpoint.size, []).append(found)
+            else:
+                self._older(found, tiles, checkpoint)
         self._keep_unserved()
 
     def _leaves(self, end: int, checkpoint: Checkpoint) -> None:
@@ -241,16 +283,18 @@ class _Reading:
             if self._progress is not None and not index % 4096:
                 self._progress(index, checkpoint.size)
 
-    def _older(self, found: Found, checkpoint: Checkpoint) -> None:
+    def _older(self, found: Found, tiles: TileReader, checkpoint: Checkpoint) -> None:
         """A checkpoint of a size that was read before: it must be a beginning of the log."""
         one = found.checkpoint
         try:
-            proof = TileReader(self._source.fetch, checkpoint.size).consistency_proof(one.size)
-            verify_consistency(one.size, checkpoint.size, proof, one.root, checkpoint.root)
-        except FormatError as error:
-            self._fork(found, str(error))
+            fits = tiles.begins(one.size, one.root, checkpoint.root)
+        except TileError as error:
+            self._say("log-tile", f"size {one.size}", f"{error}: a cosigned checkpoint cannot be compared")
             return
-        self._h.seen.append(found.cosigned)
+        if fits:
+            self._h.seen.append(found.cosigned)
+        else:
+            self._fork(found, "it is no beginning of this log")
 
     def _keep_unserved(self) -> None:
         for found in (one for many in self._wanted.values() for one in many):
@@ -275,6 +319,7 @@ class _Reading:
             found = self._reader.note(note)
             if found is not None:
                 h.notes[note] = found.cosigned
+                self._named.append(found)
         return Leaf(index, beat.slot, beat.kind, beat.state, begins, note, self._names_off(beat))
 
     def _names_off(self, beat: Beat) -> bool:
@@ -294,14 +339,14 @@ class _Reading:
         path = f"statement/{beat.statement.hex()}"
         data = self._source.fetch(path)
         if data is None or sha256(data) != beat.statement:
-            self._report.add("statement-missing", path, f"leaf {beat.index} names it")
+            self._say("statement-missing", path, f"leaf {beat.index} names it")
             return None
         try:
             read = statements.decode(data)
         except FormatError as error:
-            self._report.add("statement-form", path, str(error))
+            self._say("statement-form", path, str(error))
             return None
         if read.origin != self._h.origin:
-            self._report.add("statement-fit", path, f"is of {read.origin!r}")
+            self._say("statement-fit", path, f"is of {read.origin!r}")
             return None
         return Said(beat.index, beat.slot, data)

@@ -15,7 +15,6 @@ from memcon.record import evidence
 from memcon.record import statement as statements
 from memcon.record.hashing import ZERO32
 from memcon.tlog.checkpoint import Checkpoint
-from memcon.tlog.merkle import verify_consistency
 from memcon.tlog.note import Note
 from memcon.tlog.tiles import TileReader
 from memcon.verify.attest import Evidence, Judge, Leaf, Terms
@@ -26,7 +25,7 @@ from memcon.verify.stamped import Stamps, not_after
 if TYPE_CHECKING:
     from memcon.tlog.policy import Policy
     from memcon.verify.attest import Answer, Cosigned
-    from memcon.verify.cosigned import Check, Found
+    from memcon.verify.cosigned import Check
     from memcon.verify.findings import Report
     from memcon.verify.sources import Source
 
@@ -67,7 +66,7 @@ def windows(
         raise FormatError("log", "there is no checkpoint", where="checkpoint")
     checkpoint = Checkpoint.parse(Note.parse(signed).text)
     tiles = TileReader(source.fetch, checkpoint.size)
-    reader = Reader(source, checkpoint.origin, policy, report.add, check)
+    reader = Reader(source, checkpoint.origin, policy, report.add, check=check)
     terms = _terms(source, tiles)
     read = [beats.decode(entry) for entry in tiles.entries(first, last + 1)]
     notes: dict[bytes, Cosigned] = {}
@@ -83,10 +82,13 @@ def windows(
         found = reader.note(digest)
         if found is None:
             continue
-        if _contained(found, checkpoint, tiles):
+        size = found.checkpoint.size
+        if size > checkpoint.size:  # what a larger one holds is not looked into
+            continue
+        if tiles.begins(size, found.checkpoint.root, checkpoint.root):
             seen.append(found.cosigned)
         else:
-            report.add("log-fork", f"size {found.checkpoint.size}", "is no beginning of this log")
+            report.add("log-fork", f"size {size}", "is no beginning of this log")
     leaves = [
         Leaf(b.index, b.slot, b.kind, b.state, note=b"" if b.note_hash == ZERO32 else b.note_hash)
         for b in read
@@ -114,14 +116,3 @@ def _terms(source: Source, tiles: TileReader) -> Terms:
     if not isinstance(said, statements.Genesis):
         raise FormatError("log", "leaf 0 names no genesis statement", where="leaf 0")
     return Terms.of(said)
-
-
-def _contained(found: Found, checkpoint: Checkpoint, tiles: TileReader) -> bool:
-    """Whether a note's tree is a beginning of the log; one that is larger is not looked into."""
-    size = found.checkpoint.size
-    try:
-        proof = tiles.consistency_proof(size)
-        verify_consistency(size, checkpoint.size, proof, found.checkpoint.root, checkpoint.root)
-    except FormatError:
-        return False
-    return True
