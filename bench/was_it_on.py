@@ -1,5 +1,6 @@
 """A month of one-second slots, once synced: load what was kept, answer a question about all of it.
-And the public page of a year of ten-second slots, likewise.
+And a year of ten-second slots with 500 off statements and 2,000 explanations: its public page, and a question
+about all of it.
 
 Beside it, in the same run, a peer: numpy over the bare array of answers (maximum, counts, runs), which
 neither reads a file, checks its digest nor judges the newest slots.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import time
 from datetime import UTC
 
@@ -20,14 +22,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from memcon.console.log_page import Read, page
 from memcon.record.beat import Kind, State
 from memcon.record.hashing import sha256
+from memcon.record.statement import Explanation, Off, On
 from memcon.tlog.merkle import Frontier
 from memcon.tlog.note import COSIGNATURE_ED25519, ED25519, VerifierKey
 from memcon.tlog.policy import Policy
 from memcon.verify import remember
 from memcon.verify.attest import Cosigned, Leaf, Terms
 from memcon.verify.findings import Report
-from memcon.verify.history import MARGIN, History
-from memcon.verify.was_it_on import Question, ask, to_json
+from memcon.verify.history import MARGIN, History, Said
+from memcon.verify.was_it_on import Question, ask, to_json, to_text
 
 MONTH = 30 * 86_400
 YEAR = 365 * 8640
@@ -46,12 +49,27 @@ def policy() -> Policy:
     return Policy.parse("\n".join([*lines, "group g 2 a b c", "quorum g", ""]).encode())
 
 
-def kept(slots: int) -> bytes:
+def spoken(genesis: int, slots: int, offs: int, explanations: int) -> list[Said]:
+    """Off statements, each with its on, and explanations, some long, some of a long stretch."""
+    chance, said = random.Random(2), []
+    for n in range(offs):
+        slot = genesis + (n + 1) * slots // (offs + 2)
+        off, on = Off(ORIGIN, slot, f"P. {n}", "console", "test", ()), On(ORIGIN, slot + 9, "P", "c", "x", ())
+        said += [Said(made.slot - genesis, made.slot, made.encode()) for made in (off, on)]
+    for n in range(explanations):
+        first = genesis + chance.randrange(slots - 5000)
+        last = first + chance.choice((1, 60, 4000))
+        text = Explanation(ORIGIN, first, last, f"P. {n}", "console", "a fuse " * chance.choice((1, 70)))
+        said.append(Said(last + 1 - genesis, last + 1, text.encode()))
+    return sorted(said, key=lambda one: one.slot)
+
+
+def kept(slots: int, offs: int = 0, explanations: int = 0) -> bytes:
     """What a sync leaves behind: settled answers, and a tail of the newest slots with their evidence."""
     genesis = 1_790_000_000
     chance = random.Random(1)
     answers = bytearray(slots)
-    for _ in range(300):
+    for _ in range(max(300, offs * 5)):
         at = chance.randrange(1, slots - 60)
         answers[at : at + chance.randrange(1, 60)] = bytes([chance.choice((1, 3, 8))])
     last = genesis + slots - 1
@@ -65,7 +83,7 @@ def kept(slots: int) -> bytes:
     tree = Frontier(slots + MARGIN + 2, [bytes(32)] * (slots + MARGIN + 2).bit_count())
     h = History(
         ORIGIN, Terms(1000, 3, 2), genesis, tree, answers=answers, starts=[(genesis, 0)], tail=tail,
-        notes=notes, seen=seen,
+        notes=notes, seen=seen, said=spoken(genesis, slots, offs, explanations),
     )  # fmt: skip
     return remember.to_bytes(h)
 
@@ -77,13 +95,18 @@ def peer(answers: np.ndarray) -> tuple[int, int]:
     return worst, int(counts[0]) + len(edges)
 
 
-def written(slots: int) -> tuple[float, int]:
-    """The public page of so many slots: seconds, and its size in characters."""
-    data = kept(slots)
+def written(slots: int, offs: int, explanations: int) -> tuple[float, int, float]:
+    """The public page of so many slots: seconds, its size in characters; seconds of a question about all."""
+    data, asked = kept(slots, offs, explanations), policy()
     began = time.perf_counter()
     h = remember.from_bytes(data)
-    text = page(Read(h, policy(), True, Report("bench", "log"), h.genesis + slots + MARGIN + 5))
-    return time.perf_counter() - began, len(text)
+    now = h.genesis + slots + MARGIN + 5
+    text = page(Read(h, asked, True, Report("bench", "log"), now))
+    paged = time.perf_counter() - began
+    began = time.perf_counter()
+    h = remember.from_bytes(data)
+    to_text(ask(h, asked, Question(h.genesis * 1000, now * 1000), now, Report("bench", "log")), UTC)
+    return paged, len(text), time.perf_counter() - began
 
 
 def main() -> None:
@@ -107,8 +130,13 @@ def main() -> None:
     found = f"{shown['answer']}, {len(shown['not_attested'])} runs"
     print(f"{shown['slots']:,} slots: {ours * 1000:.0f} ms, {found}")
     print(f"numpy over the bare array: {theirs * 1000:.1f} ms; ratio {ours / theirs:.1f}")
-    seconds, size = written(YEAR)
-    print(f"the public page of {YEAR:,} slots: {seconds * 1000:.0f} ms, {size:,} characters")
+    for offs, explanations in ((0, 0), (500, 2000)):
+        seconds, size, asking = written(YEAR, offs, explanations)
+        print(
+            f"{YEAR:,} slots, {offs} offs, {explanations} explanations: public page {seconds * 1000:.0f} ms, "
+            f"{size:,} characters; a question about all of it {asking * 1000:.0f} ms"
+        )
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
 
 
 if __name__ == "__main__":

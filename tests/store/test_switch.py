@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,3 +98,27 @@ def test_any_order_of_switching_ends_where_sets_end(steps: list[tuple[str, tuple
             now = now.with_on(named)
             whole, lines = whole and bool(named), lines - {*named} if named else set()
     assert (now.whole, set(now.lines)) == (whole, lines)
+
+
+def test_the_system_user_is_the_system_s_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    for name in ("SUDO_USER", "LOGNAME", "USER"):
+        for wrong in ("eve\n\x1b[31mroot", "no such person", "", "x" * 70_000, "\udcff"):
+            monkeypatch.setenv(name, wrong)
+            assert switch.system_user() == me
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SUDO_USER", "daemon")
+    assert switch.system_user() == "daemon"
+    monkeypatch.delenv("SUDO_USER")
+
+    def unknown(_: int) -> pwd.struct_passwd:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert switch.system_user() == f"number {os.getuid()}"
+
+
+def test_how_it_came_is_one_line() -> None:
+    for how in ("console\nroot", "x" * 501, "\u202e"):
+        with pytest.raises(UsageError, match="no single line"):
+            Asked(OFF, "A. Person", how, "a reason")

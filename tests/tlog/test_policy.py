@@ -165,12 +165,12 @@ class TestFormat:
 
 def tree(count: int, chance: random.Random) -> Witness | Group:
     """A random tree over `count` witnesses, without groups that stand for one operator."""
-    names = iter(range(1000))
+    names, numbers = iter(range(1000)), iter(range(1000))
 
     def build(size: int) -> Witness | Group:
         if size == 1:
-            n = next(names)
-            return Witness(f"w{n}", W[0].key)
+            n = next(numbers)
+            return Witness(f"w{n}", W[n].key)
         parts = []
         left = size
         while left:
@@ -225,6 +225,24 @@ class TestOverlap:
     )
     def test_policies_whose_quorums_overlap(self, rules: str) -> None:
         parsed(lines(7) + rules)
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            "group g 2 w0 w1 own\nquorum g\n",
+            "group a any w0 w1\ngroup g 2 a own w2\nquorum g\n",
+            "group a all w0 w1\ngroup b all own w2\ngroup g all a b\nquorum g\n",
+        ],
+    )
+    def test_one_witness_s_keys_count_as_one(self, rules: str) -> None:
+        """Two keys of w0.example in a flat policy of two of three: it alone would be a quorum."""
+        own = TestKey("w0.example", COSIGNATURE_MLDSA44, 1)
+        text = f"{lines(3)}witness own {own.key}\n"
+        with pytest.raises(PolicyError, match=r"'w0' and 'own' are keys of one witness, 'w0\.example'"):
+            parsed(text + rules)
+        parsed(text + rules, overlap=False)
+        parsed(text + "group w any w0 own\ngroup g 2 w w1 w2\nquorum g\n")
+        parsed(text + "group g 2 w0 w1 w2\nquorum g\n")
 
     @settings(max_examples=100, deadline=None)
     @given(st.data())

@@ -266,3 +266,19 @@ def test_a_leaf_that_names_a_note_of_more_leaves_than_are_served() -> None:
     reader = asked(watched, watched.at(20))
     assert reader.answers()[:3] == [ON] * 3
     assert reader.answers()[4] == "withheld"
+
+
+def test_cosignatures_dated_after_the_present_count_for_nothing() -> None:
+    """Whether listed, loose, in a certificate or named by a leaf; when their time has come, they are read."""
+    watched = Watched().beats(1, 4)
+    watched.cosign(watched.at(5) + 3 * evidence.DAY, ("w1", "w2", "w3"))
+    watched.leaf(5)
+    listed = asked(watched, watched.at(7))
+    assert listed.answers()[:5] == [ON] * 4 + [UNKNOWN]
+    assert "note-future" in listed.codes
+    assert listed.history is not None
+    for _ in range(2):
+        listed.read(watched.at(7))
+        assert listed.answers()[5] == UNKNOWN
+    listed.read(watched.at(5) + 4 * evidence.DAY)
+    assert listed.answers()[4] != UNKNOWN

@@ -10,7 +10,8 @@ import pytest
 from tests.verify.builder import World, write_files
 from tests.verify.witnesses import cosigned, policy, policy_text
 
-from memcon.record.evidence import Conflict
+from memcon.clock import NS, SystemClock
+from memcon.record.evidence import DAY, Conflict
 from memcon.record.silence import Certificate, ProvenLeaf
 from memcon.tlog.note import Note, Signature
 from memcon.verify.log import verify_log
@@ -155,7 +156,22 @@ class TestConflicts:
         assert codes(judge(world, b"memcon/conflict/v1\n")) == ["silence-form"]
 
 
-def test_on_the_command_line(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_dated_after_the_present_shows_nothing(world: World) -> None:
+    now = due(world) + 60
+    one = certificate(world, {"w1": now, "w2": now + 2 * DAY, "w3": now + 3 * DAY})
+    report = verify_silence(one, policy(world.vkeys()), "c", now)
+    assert codes(report) == ["note-future", "silence-blocking"]
+    assert "w2, w3 would have cosigned after the present" in report.findings[0].text
+    two = certificate(world, {"w1": now, "w2": now + 1, "w3": (1 << 63) - 1})
+    report = verify_silence(two, policy(world.vkeys()), "c", now)
+    assert (codes(report), report.facts["slots"][0]) == (["note-future"], world.slot)
+    assert list(report.facts["cosigned"]) == ["w1", "w2"]
+
+
+def test_on_the_command_line(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "wall_ns", lambda _: (due(world) + 60) * NS)
     good = certificate(world, {"w1": due(world) + 11, "w2": due(world) + 15})
     files = {
         "c.silence": good,

@@ -12,6 +12,7 @@ from tests.verify.builder import START, World
 from tests.witness.kit import Reply
 
 from memcon.cli.main import main
+from memcon.clock import SystemClock
 from memcon.errors import FormatError
 from memcon.record.silence import Certificate
 from memcon.tlog.checkpoint import Checkpoint
@@ -172,6 +173,7 @@ class TestCommand:
         early = self.run("prove", str(site.log), *policy)
         assert (early.exit_code, "was not overdue" in early.output) == (1, True)
         silent(site)
+        monkeypatch.setattr(SystemClock, "wall_ns", lambda _: site.clock.wall_ns())
         proved = self.run("prove", str(site.log), *policy, "--to", "c.silence", "--json")
         assert proved.exit_code == 0, proved.output
         said = json.loads(proved.output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from memcon.cli.common import EXIT_FOUND, emit, json_option, out, reports_errors
-from memcon.clock import NS, utc
+from memcon.clock import NS, SystemClock, utc
 from memcon.errors import UsageError
 from memcon.store.durable import write_file
 from memcon.tlog.policy import Policy
@@ -72,7 +72,8 @@ def check(file: Path, policy: Path, as_json: bool) -> None:
     """Check a certificate or a conflict, offline. Exit code: 0 it holds, 1 it does not (or convicts)."""
     if not file.stat().st_size:
         raise UsageError(f"{file} is empty")
-    report = verify_silence(file.read_bytes(), Policy.parse(policy.read_bytes()), str(file))
+    now = SystemClock().wall_ns() // NS
+    report = verify_silence(file.read_bytes(), Policy.parse(policy.read_bytes()), str(file), now)
     if as_json:
         emit(report.to_json())
     else:

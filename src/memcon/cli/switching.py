@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import click
 from memcon.cli.common import EXIT_FOUND, emit, load_config, out
 from memcon.clock import SystemClock
 from memcon.service.switching import Switch
+from memcon.store.switch import system_user
 
 if TYPE_CHECKING:
     from memcon.store.paths import Home
@@ -29,7 +28,7 @@ wait_option = click.option(
 
 def how() -> str:
     """Which way it came, and the system user behind it, seen through sudo."""
-    return f"command line, system user {os.environ.get('SUDO_USER') or getpass.getuser()}"
+    return f"command line, system user {system_user()}"
 
 
 def run(home: Home, asked: Asked, wait: float | None, as_json: bool) -> None:

@@ -80,8 +80,10 @@ def init(
 @home_option
 @click.option("--page", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write the public page of each mirrored log to DIR/<hex>/, once a minute")  # fmt: skip
+@click.option("--begin-anew", is_flag=True,
+              help="Go on without the ledger, which is lost: the front page says so for good")  # fmt: skip
 @reports_errors
-def serve(home: Path, page: Path | None) -> None:
+def serve(home: Path, page: Path | None, begin_anew: bool) -> None:
     """Cosign until stopped."""
 
     def say(text: str) -> None:
@@ -90,7 +92,7 @@ def serve(home: Path, page: Path | None) -> None:
 
     settings, clock = load(home), SystemClock()
     beside = [] if page is None else [_page_keeper(settings, page, clock, say).run]
-    run_witness(settings, clock, say, beside)
+    run_witness(settings, clock, say, beside, begin_anew=begin_anew)
 
 
 def _page_keeper(settings: Settings, page: Path, clock: Clock, say: Callable[[str], None]) -> PageKeeper:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from memcon import __version__
 from memcon.console.log_strip import Answers, key, scales
 from memcon.console.render import environment
-from memcon.record.statement import Explanation, Off
 from memcon.verify.attest import WORDS, Answer, runs
+from memcon.verify.heard import Heard
 from memcon.verify.times import length, show
 from memcon.verify.was_it_on import NOT_PROVED, Question, ask, sentence
 
@@ -30,6 +30,8 @@ LOOK_BACK_MS = 366 * 24 * HOUR_MS
 OLD_S = 3600
 """When a page says that it is old; one that is renewed says so after ten times that."""
 MOST_ROWS = 50
+MOST_WORDS = 5
+"""Explanations told of one stretch; the rest is counted."""
 MOST_RUNS = 2000
 """Stretches that the box knows: some 100 kB of the page."""
 
@@ -136,6 +138,7 @@ def _newest(log: Answers, most: int) -> tuple[int, list[tuple[int, int, Answer]]
 def _data(read: Read, log: Answers) -> dict[str, object]:
     """What the page's own box answers from: FIRST, LAST, answer, what was said, of each stretch."""
     since, found = _newest(log, MOST_RUNS)
+    heard = Heard(read.history.said)
     return {
         "origin": read.history.origin,
         "period": log.period_ms,
@@ -146,15 +149,14 @@ def _data(read: Read, log: Answers) -> dict[str, object]:
         "words": [WORDS[answer] for answer in Answer],
         "unknown": int(Answer.UNKNOWN),
         "runs": [
-            [first, last, int(answer), _said(read.history, first, last, answer)]
-            for first, last, answer in found
+            [first, last, int(answer), _said(heard, first, last, answer)] for first, last, answer in found
         ],
     }
 
 
 def _stretches(read: Read, log: Answers) -> list[Stretch]:
     """Those of the last year that are not attested, the newest first."""
-    h = read.history
+    h, heard = read.history, Heard(read.history.said)
     since = log.end - LOOK_BACK_MS // log.period_ms
     return [
         Stretch(
@@ -162,7 +164,7 @@ def _stretches(read: Read, log: Answers) -> list[Stretch]:
             show(h.terms.start(start)),
             show(h.terms.start(last + 1)),
             length((last - start + 1) * log.period_ms),
-            _said(h, start, last, answer),
+            _said(heard, start, last, answer),
             answer > Answer.UNKNOWN,
         )
         for start, last, answer in reversed(_newest(log, MOST_ROWS)[1])
@@ -170,18 +172,16 @@ def _stretches(read: Read, log: Answers) -> list[Stretch]:
     ]
 
 
-def _said(h: History, first: int, last: int, answer: Answer) -> str:
+def _said(heard: Heard, first: int, last: int, answer: Answer) -> str:
     """Who declared it, or explained it afterwards: somebody's word."""
-    words = []
-    off: Off | None = None
-    for said in h.said:
-        read = said.statement
-        if isinstance(read, Off) and said.slot <= last:
-            off = read
-        if isinstance(read, Explanation) and read.first <= last and first <= read.last:
-            words.append(f"said afterwards by {read.by}: {read.reason}")
-    if off is not None and answer in (Answer.DECLARED_OFF, Answer.PARTLY_OFF):
-        words.insert(0, f"by {off.by}: {off.reason or 'no reason given'}")
+    explained = heard.explanations(first, last)
+    words = [f"said afterwards by {read.by}: {read.reason}" for read in explained[:MOST_WORDS]]
+    if len(explained) > MOST_WORDS:
+        words.append(f"and {len(explained) - MOST_WORDS:,} explanations more")
+    if answer in (Answer.DECLARED_OFF, Answer.PARTLY_OFF):
+        off = heard.off(first, last)
+        if off is not None:
+            words.insert(0, f"by {off.by}: {off.reason or 'no reason given'}")
     return "; ".join(words)
 
 

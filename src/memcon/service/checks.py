@@ -6,6 +6,7 @@ import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memcon.clock import NS, SystemClock
 from memcon.errors import UsageError
 from memcon.seal.keys import load_keys
 from memcon.vault.ocfl import StorageRoot, object_path
@@ -56,7 +57,7 @@ def check_target(
                 f"{target} is a silence certificate or a conflict: whose word counts is for you to say",
                 cure=f"Give --policy FILE with a quorum, or use: memcon silence check {target} --policy FILE",
             )
-        return verify_silence(path.read_bytes(), trusted.policy, target)
+        return verify_silence(path.read_bytes(), trusted.policy, target, SystemClock().wall_ns() // NS)
     if kind == "structure":
         raise UsageError(
             f"{target} is a file of a structure feed",

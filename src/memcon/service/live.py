@@ -37,6 +37,7 @@ from memcon.store.paths import Home
 from memcon.store.tiles import CHECKPOINT
 from memcon.witness.client import WitnessClient
 from memcon.witness.keys import QuickVerifier
+from memcon.witness.ledger import begin_ledger
 from memcon.witness.process import run_witness
 from memcon.witness.settings import init_home, load
 
@@ -120,6 +121,7 @@ class WitnessProcess:
         self.tell(signal.SIGKILL)
         self.wait()
         remove_tree(self.home / "ledger")
+        begin_ledger(self.home / "ledger")  # as it was then; one that is gone is noticed
         self.start(wall_ns)
         wait_ready([self])
 

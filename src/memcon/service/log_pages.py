@@ -53,7 +53,7 @@ def write_page(
     asker = Asker(where, policy, cache=cache, check=check)
     report = Report(where, "log")
     history = asker.sync(report, now, asker.known())
-    certificates = dict(_certificates(open_source(where), asker.policy))
+    certificates = dict(_certificates(open_source(where), asker.policy, now))
     read = Read(history, asker.policy, policy is not None, report, now, tuple(certificates), renewed)
     make_dirs(to / "silence", PUBLIC_DIR)
     make_dirs(to / "static" / "fonts", PUBLIC_DIR)
@@ -116,7 +116,7 @@ class PageKeeper:
                 self._said.pop(mirror, None)
 
 
-def _certificates(source: Source, policy: Policy) -> Iterator[tuple[Certificate, bytes]]:
+def _certificates(source: Source, policy: Policy, now: int) -> Iterator[tuple[Certificate, bytes]]:
     """The newest that hold by the policy, newest first."""
     try:
         entries = list(evidence.read_entries(source.fetch(evidence.SILENCE_INDEX) or b""))
@@ -127,7 +127,7 @@ def _certificates(source: Source, policy: Policy) -> Iterator[tuple[Certificate,
         data = source.fetch(evidence.hashed_path("silence", entry.digest))
         if data is None:
             continue
-        report = verify_silence(data, policy, name)
+        report = verify_silence(data, policy, name, now)
         facts = report.facts
         if report.ok and "from" in facts:
             size = int(facts["tree size"])

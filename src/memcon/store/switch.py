@@ -9,9 +9,9 @@ on. Capture follows `switch.json`; the sealing process puts statements into the 
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
+import pwd
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, replace
@@ -51,6 +51,8 @@ class Asked:
                 raise UsageError(f"no {'person' if name == 'by' else 'reason'} is named", cure=cure)
             if len(text) > MAX_TEXT or not text.isprintable():
                 raise UsageError(f"a {name} of one line, at most {MAX_TEXT} characters, is needed")
+        if len(self.how) > MAX_TEXT or not self.how.isprintable():
+            raise UsageError("the way it came is no single line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,19 @@ class Switched:
 
 
 def system_user() -> str:
-    """The system user behind this process, seen through sudo."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    """The system user behind this process, seen through sudo.
+
+    It goes on the record: a name is believed only where the system has it, and none is taken from the
+    environment but the one that sudo leaves there.
+    """
+    try:
+        return pwd.getpwnam(os.environ.get("SUDO_USER", "")).pw_name
+    except (KeyError, ValueError):
+        pass
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"number {os.getuid()}"
 
 
 def ask(home: Home, asked: Asked) -> Path:

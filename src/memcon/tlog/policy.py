@@ -11,7 +11,8 @@ quorum refer to names defined above them. Space and tab divide; `#` starts a com
 memcon adds one rule: **quorums must overlap.** Where two quorums can be disjoint, two witnesses'
 worlds can each see a log of their own, so such a policy is refused with the two quorums that show
 it. An `any` group of witnesses inside another group is one operator with several keys and counts
-as one; at the top it would be several operators of whom one suffices, which never overlaps.
+as one; at the top it would be several operators of whom one suffices, which never overlaps. Keys of one name
+that would count more than once are refused: a witness has one name, whatever keys it signs with.
 
 Timestamps are POSIX seconds; 0 makes no statement and counts for nothing.
 """
@@ -36,7 +37,7 @@ from memcon.tlog.note import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 MAX_POLICY_SIZE = 1 << 24
 MAX_LOGS = 4096
@@ -136,6 +137,17 @@ class Policy:
             problem = f"quorums can be disjoint: {one!r} and {other!r}"
             cure = "Ask for more than half; put one operator's keys into one 'any' group inside a group"
             raise PolicyError("policy", problem, where="quorum", cure=cure)
+        self._check_operators()
+
+    def _check_operators(self) -> None:
+        """Raise `PolicyError` where keys of one witness's name would count as two operators."""
+        counted: dict[str, tuple[str, str]] = {}
+        for witness, operator in _operators(self.quorum, top=True):
+            other, named = counted.setdefault(witness.key.name, (operator, witness.name))
+            if other != operator:
+                problem = f"{named!r} and {witness.name!r} are keys of one witness, {witness.key.name!r}"
+                cure = "Put one operator's keys into one 'any' group inside a group: they count once"
+                raise PolicyError("policy", problem, where="quorum", cure=cure)
 
     def quorum_time(self, stamps: Iterable[Stamp]) -> int | None:
         """The earliest T at which the cosignatures dated up to T make a quorum; None if all do not."""
@@ -203,6 +215,16 @@ class Policy:
         if not log_keys:
             raise SignatureError("note", "not signed by a log of the policy", where=checkpoint.origin)
         return Verdict(checkpoint, tuple(log_keys), tuple(stamps), self.quorum_time(stamps))
+
+
+def _operators(node: Node | None, *, top: bool = False) -> Iterator[tuple[Witness, str]]:
+    """Each witness that a quorum may count, and the name under which it is counted."""
+    if isinstance(node, Witness):
+        yield node, node.name
+    elif node is not None:
+        for member in node.members:
+            for witness, name in _operators(member):
+                yield witness, node.name if node.is_operator() and not top else name
 
 
 def _time(node: Node, earliest: dict[str, int]) -> int | None:

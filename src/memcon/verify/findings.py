@@ -68,6 +68,7 @@ CODES: dict[str, Code] = {
     # the evidence beside the tiles
     "note-form": Code(WARNING, "A cosigned note cannot be read, or is not what it is named.", "FORMATS §15"),
     "note-missing": Code(WARNING, "A cosigned note is named and not served.", "FORMATS §15"),
+    "note-future": Code(WARNING, "A cosignature is dated after the present.", "FORMATS §15"),
     "evidence-large": Code(
         WARNING, "A file of evidence is larger than any may be, and was not read.", "FORMATS §15"
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from memcon.record import statement as statements
@@ -41,6 +42,11 @@ def _ahead(leaves: Sequence[Leaf], judged: Sequence[Judged]) -> list[tuple[int, 
     return [(leaf.slot, one.ahead) for leaf, one in zip(leaves, judged, strict=True) if one.ahead]
 
 
+@lru_cache(maxsize=8192)
+def _read(data: bytes) -> statements.Statement:
+    return statements.decode(data)
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A public statement as it is served, and the first leaf that names it."""
@@ -55,7 +61,7 @@ class Said:
 
     @property
     def statement(self) -> statements.Statement:
-        return statements.decode(self.data)
+        return _read(self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memcon import __version__
+from memcon.clock import NS, SystemClock
 from memcon.errors import MemconError, UsageError
 from memcon.record.dossier_bundle import begins as is_dossier
 from memcon.record.evidence import CONFLICT_HEADER
@@ -118,7 +119,8 @@ def _verify(args: argparse.Namespace) -> Report:
     if kind == "silence":
         if args.policy is None:
             raise UsageError("whose word counts is for you to say: give --policy")
-        return verify_silence(_small(Path(target)), Policy.parse(_small(args.policy)), target)
+        now = SystemClock().wall_ns() // NS
+        return verify_silence(_small(Path(target)), Policy.parse(_small(args.policy)), target, now)
     trusted = trust(args.key, None if args.policy is None else _small(args.policy))
     progress = _progress if sys.stderr.isatty() and not args.quiet and not args.json else None
     kept = [(str(path), _small(path)) for path in args.seen]

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record import silence
-from memcon.record.evidence import CONFLICT_HEADER, read_conflict
+from memcon.record.evidence import CONFLICT_HEADER, DAY, read_conflict
 from memcon.tlog.note import SignatureError
 from memcon.verify.findings import Report
 from memcon.verify.words import count, utc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memcon.record.evidence import Conflict
     from memcon.record.silence import Certificate, Contents
-    from memcon.tlog.policy import Policy, Verdict
+    from memcon.tlog.policy import Policy, Stamp, Verdict
 
 NS = 1_000_000_000
 
 
-def verify_silence(data: bytes, policy: Policy, target: str) -> Report:
-    """Check a certificate or a conflict. The policy names the log and the witnesses that count."""
+def verify_silence(data: bytes, policy: Policy, target: str, now: int | None = None) -> Report:
+    """Check a certificate or a conflict. The policy names the log and the witnesses that count.
+
+    `now`: POSIX seconds by the reader's clock; cosignatures dated a day after it or later do not count.
+    """
     if data.startswith(CONFLICT_HEADER.encode()):
         return verify_conflict(data, policy, target)
     report = Report(target, "silence")
@@ -35,7 +40,7 @@ def verify_silence(data: bytes, policy: Policy, target: str) -> Report:
         f"The first and the last of {count(parts.checkpoint.size, 'leaf', 'leaves')} lead to the checkpoint"
     )
     _facts(report, parts)
-    time = _judge(report, certificate, policy)
+    time = _judge(report, certificate, policy, now)
     if time is None:
         report.headline = "Your policy does not accept this certificate: it shows nothing."
         return report
@@ -43,26 +48,30 @@ def verify_silence(data: bytes, policy: Policy, target: str) -> Report:
     return report
 
 
-def _judge(report: Report, certificate: Certificate, policy: Policy) -> int | None:
+def _judge(report: Report, certificate: Certificate, policy: Policy, now: int | None) -> int | None:
     """T by the reader's policy, None if the certificate does not hold."""
     try:
         verdict = policy.evaluate(certificate.note)
     except FormatError as error:
         report.add("silence-signature", "note", str(error))
         return None
-    time = policy.blocking_time(verdict.stamps)
+    ahead = sorted({name for name, stamp in verdict.stamps if now is not None and stamp > now + DAY})
+    if ahead:
+        report.add("note-future", "note", f"{', '.join(ahead)} would have cosigned after the present")
+    stamps = [(name, stamp) for name, stamp in verdict.stamps if name not in ahead]
+    time = policy.blocking_time(stamps)
     if time is None:
-        names = ", ".join(sorted({name for name, stamp in verdict.stamps if stamp})) or "nobody"
+        names = ", ".join(sorted({name for name, stamp in stamps if stamp})) or "nobody"
         text = f"cosigned with a time by {names}: a quorum could do without them"
         report.add("silence-blocking", "note", text)
         return None
-    _witnesses(report, verdict, time)
+    _witnesses(report, stamps, time)
     return time
 
 
-def _witnesses(report: Report, verdict: Verdict, time: int) -> None:
-    report.facts["cosigned"] = {name: utc(stamp * NS) for name, stamp in sorted(verdict.stamps)}
-    names = ", ".join(sorted({name for name, stamp in verdict.stamps if stamp >= time}))
+def _witnesses(report: Report, stamps: Sequence[Stamp], time: int) -> None:
+    report.facts["cosigned"] = {name: utc(stamp * NS) for name, stamp in sorted(stamps)}
+    names = ", ".join(sorted({name for name, stamp in stamps if stamp >= time}))
     report.checked.append(
         f"{names} had seen no larger tree at {utc(time * NS)}; no quorum can do without them"
     )

@@ -93,7 +93,7 @@ class Sync:
         """Tell what was found before; Stale where something that was missing is served by now."""
         for code, where, text in known.found:
             self._report.add(code, where, text)
-            if code in SERVED_LATER and self._is_served(where):
+            if code == "note-future" or (code in SERVED_LATER and self._is_served(where)):
                 raise Stale
 
     def _is_served(self, path: str) -> bool:
@@ -139,7 +139,7 @@ class Sync:
         forks: list[tuple[str, str, str]] = []
         while True:
             until = now if days is None else min(now, since + days * evidence.DAY)
-            reading = _Reading(self._source, say, h, reader, self.signed_by_log, forks, self._progress)
+            reading = _Reading(self._source, say, h, reader, self.signed_by_log, forks, now, self._progress)
             reading.gather(since, until, last=until == now)
             data, checkpoint = self._checkpoint()  # after the evidence: growth in between is not withheld
             if checkpoint.origin != h.origin:
@@ -194,6 +194,7 @@ class _Reading:
         reader: Reader,
         signed: Callable[[bytes, str], bool],
         forks: list[tuple[str, str, str]],
+        latest: int,
         progress: Progress | None,
     ) -> None:
         self._source = source
@@ -202,6 +203,7 @@ class _Reading:
         self._reader = reader
         self._signed = signed
         self._forks = forks
+        self._latest = latest
         self._progress = progress
         self._wanted: dict[int, list[Found]] = {}
         self._old: list[Found] = []
@@ -226,6 +228,8 @@ class _Reading:
 
     def _take(self, found: Found) -> None:
         h, size = self._h, found.checkpoint.size
+        if self._is_of_the_future(found):
+            return
         if found.digest:
             h.notes[found.digest] = found.cosigned
         self._in_time(found)
@@ -233,6 +237,14 @@ class _Reading:
             self._wanted.setdefault(size, []).append(found)
         else:
             self._old.append(found)
+
+    def _is_of_the_future(self, found: Found) -> bool:
+        """Whether a cosignature is dated later than a clock may be ahead of ours: it counts for nothing."""
+        late = sorted({name for name, stamp in found.stamps if stamp > self._latest})
+        if late:
+            text = f"{', '.join(late)} would have cosigned after the present"
+            self._say("note-future", f"size {found.checkpoint.size}", text)
+        return bool(late)
 
     def _in_time(self, found: Found) -> None:
         """Stale where it reaches back; a later one only adds a later word, and changes nothing settled."""
@@ -317,7 +329,7 @@ class _Reading:
         note = b"" if beat.note_hash == ZERO32 else beat.note_hash
         if note and note not in h.notes:  # one that no index lists
             found = self._reader.note(note)
-            if found is not None:
+            if found is not None and not self._is_of_the_future(found):
                 h.notes[note] = found.cosigned
                 self._named.append(found)
         return Leaf(index, beat.slot, beat.kind, beat.state, begins, note, self._names_off(beat))

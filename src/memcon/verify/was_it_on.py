@@ -13,6 +13,7 @@ from memcon import __version__
 from memcon.record.statement import Explanation, Genesis, Off, On
 from memcon.verify.attest import WORDS, Answer, counts, runs
 from memcon.verify.findings import EXIT_FINDINGS, NOTE
+from memcon.verify.heard import Heard
 from memcon.verify.times import length, show
 from memcon.verify.words import count, plain
 
@@ -57,6 +58,7 @@ NOT_PROVED = (
 MAX_RUNS = 1000
 """Runs told; the rest is counted."""
 MAX_SAID = 200
+"""Statements told; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,9 @@ class Reply:
     tally: dict[Answer, int]
     runs: list[Run]
     more_runs: int
+    heard: Heard
     said: list[Said] = field(default_factory=list)
+    more_said: int = 0
 
     @property
     def answer(self) -> Answer:
@@ -157,11 +161,12 @@ def ask(
             rest += 1
     if last > max(end, history.genesis - 1):
         found.append(Run(max(end + 1, first, history.genesis), last, Answer.UNKNOWN))
-    reply = Reply(
-        history, policy, report, question, now, own_policy, first, last, tally, _joined(found), rest
-    )
-    reply.said = [said for said in history.said if _bears(said, reply)][:MAX_SAID]
-    return reply
+    heard = Heard(history.said)
+    bearing = [said for said in history.said if _bears(said, first, last, heard)]
+    return Reply(
+        history, policy, report, question, now, own_policy, first, last, tally, _joined(found), rest,
+        heard, bearing[:MAX_SAID], len(bearing[MAX_SAID:]),
+    )  # fmt: skip
 
 
 def _joined(found: list[Run]) -> list[Run]:
@@ -175,21 +180,14 @@ def _joined(found: list[Run]) -> list[Run]:
     return joined
 
 
-def _bears(said: Said, reply: Reply) -> bool:
+def _bears(said: Said, first: int, last: int, heard: Heard) -> bool:
     """Whether a statement has to do with the stretch: named in it, about it, or in force when it began."""
     read = said.statement
     if isinstance(read, Genesis):
         return False
     if isinstance(read, Explanation):
-        return read.first <= reply.last and reply.first <= read.last
-    if said.slot > reply.last:
-        return False
-    later = [
-        one
-        for one in reply.history.said
-        if said.slot < one.slot < reply.first and isinstance(one.statement, Off | On)
-    ]
-    return not later
+        return read.first <= last and first <= read.last
+    return heard.last_switch_before(first) <= said.slot <= last
 
 
 # ---------------------------------------------------------------------- in words
@@ -226,10 +224,9 @@ def _by(reply: Reply, run: Run) -> str:
     """By whom and why, of a stretch that was declared off."""
     if run.answer not in (Answer.DECLARED_OFF, Answer.PARTLY_OFF):
         return ""
-    named = [read for said, read in reply.statements(Off) if said.slot <= run.last]
-    if not named:
+    off = reply.heard.off(run.first, run.last)
+    if off is None:
         return ", without a statement by anybody"
-    off = named[-1]
     return f", by {off.by}: {off.reason or 'no reason given'}{_lines(off.lines)}"
 
 
@@ -270,6 +267,8 @@ def evidence(reply: Reply, where: tzinfo) -> list[str]:
             f"[of {show(h.terms.start(read.first), where)} to {show(h.terms.start(read.last + 1), where)}, "
             f"leaf {said.index}]"
         )
+    if reply.more_said:
+        lines.append(f"And {count(reply.more_said, 'statement')} more: ask about a shorter stretch")
     return lines
 
 
@@ -359,6 +358,7 @@ def to_json(reply: Reply, where: tzinfo) -> dict[str, Any]:
             }
             for said in reply.said
         ],
+        "more_statements": reply.more_said,
         "evidence": evidence(reply, where),
         "not_proved": not_proved(reply),
         "findings": [finding.to_json() for finding in reply.report.findings],

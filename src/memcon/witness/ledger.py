@@ -32,6 +32,17 @@ FILE_SIZE = 64 << 20
 SUFFIX = ".mcw"
 
 
+def has_ledger(directory: Path) -> bool:
+    """Whether there is a ledger, be it an empty one."""
+    return any(path.stem.isdecimal() for path in directory.glob(f"*{SUFFIX}"))
+
+
+def begin_ledger(directory: Path) -> None:
+    """An empty one, on the disk before a key is used: that there is none means later that it was lost."""
+    durable.make_dirs(directory)
+    durable.write_file(directory / f"{1:08d}{SUFFIX}", b"")
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The newest checkpoint a witness cosigned of a log: the log's signatures, its own, and when."""

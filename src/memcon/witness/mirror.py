@@ -339,7 +339,8 @@ class Mirror:
             if entry.digest in have:
                 continue
             found = self._hashed("silence", entry.digest)
-            if found is not None and verify_silence(found, self._policy, entry.digest.hex()).ok:
+            now = self._clock.wall_ns() // NS
+            if found is not None and verify_silence(found, self._policy, entry.digest.hex(), now).ok:
                 size = Checkpoint.parse(Certificate.parse(found).note.text).size
                 self._archive.add_certificate(found, size, entry.time)
 

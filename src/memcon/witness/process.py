@@ -22,6 +22,7 @@ from memcon.witness.keys import QuickVerifier
 from memcon.witness.ledger import Ledger
 from memcon.witness.mirror import Mirror
 from memcon.witness.notify import Notifier
+from memcon.witness.resuming import begun_anew, ready_ledger, resume
 from memcon.witness.server import App, make_server, serve
 from memcon.witness.settings import load
 from memcon.witness.watch import Watch
@@ -46,17 +47,28 @@ def about(settings: Settings) -> str:
     """What the front page says first: who this is, and the lines for other people's policies."""
     lines = [f"{settings.name}: a witness of transparency logs (C2SP tlog-witness)."]
     lines += [str(key) for key in settings.cosigner().vkeys]
+    lines += [
+        f"Begun anew at {time}: what it had cosigned before, it no longer knows."
+        for time in begun_anew(settings)
+    ]
     return "\n".join(lines) + "\n"
 
 
 def run_witness(
-    settings: Settings, clock: Clock, say: Callable[[str], None], beside: Sequence[Beside] = ()
+    settings: Settings,
+    clock: Clock,
+    say: Callable[[str], None],
+    beside: Sequence[Beside] = (),
+    *,
+    begin_anew: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises UsageError or FormatError for what is not set up well.
 
-    `beside`: what else goes on meanwhile, each in a thread, until its event is set.
+    `beside`: what else goes on meanwhile, each in a thread, until its event is set. `begin_anew`: go on
+    without the ledger, which is lost.
     """
     with only_one(settings.home):
+        ready_ledger(settings, clock, begin_anew=begin_anew)
         _run(settings, clock, say, beside)
 
 
@@ -75,6 +87,7 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
     cosigner, policy = settings.cosigner(), settings.policy()
     own = {(key.name, key.key_id) for key in cosigner.vkeys}
     ledger = Ledger(settings.ledger, own)
+    resume(settings, cosigner, ledger, say)
     witness = Witness(
         cosigner, [log.key for log in policy.logs], clock, ledger.latest, conflict=_keep_conflict(settings)
     )

@@ -13,6 +13,7 @@ from memcon.store.durable import make_dirs, write_file
 from memcon.tlog.policy import Policy
 from memcon.tlog.witness import monitoring_path
 from memcon.witness.keys import create_keys, load_cosigner, quicken
+from memcon.witness.ledger import begin_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +155,7 @@ def init_home(
     if policy is not None:
         Policy.parse(policy, overlap=False)
     make_dirs(home)
+    begin_ledger(home / "ledger")
     create_keys(home / "keys", kinds)
     load_cosigner(home / "keys", name)  # refuses a name that no key can have
     write_file(home / POLICY_FILE, policy or EMPTY_POLICY.encode(), 0o644)
