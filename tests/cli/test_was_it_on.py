@@ -40,3 +40,5 @@ def test_one_sentence_then_the_evidence_and_an_exit_code_for_each_answer(
     assert run(place, f"@{watched.at(1)}").exit_code == 2
     shown = json.loads(run(*asked, "--offline", "--json").stdout)
     assert shown["leaves"] == len(watched.world.entries)
+    (tmp_path / "memcon.toml").touch()  # a recorder's home stands for its log
+    assert run(str(tmp_path), *asked[1:]).stdout == told.stdout

@@ -62,6 +62,17 @@ def home_option(command: Callable[P, Any]) -> Callable[P, Any]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Report as JSON (shapes: docs/CLI.md)")
 
 
+def _log_of(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A recorder's home stands for its log."""
+    home = Home(Path(value))
+    return str(home.log) if home.config.is_file() else value
+
+
+def log_argument(command: Callable[P, Any]) -> Callable[P, Any]:
+    """LOG: a log's or a mirror's directory, a home on this machine, or an http(s) address."""
+    return click.argument("log", metavar="LOG|MIRROR", callback=_log_of)(command)
+
+
 def page_options(command: Callable[P, Any]) -> Callable[P, Any]:
     """`--page` and `--size` of what is listed by pages."""
     page = click.option("--page", type=click.IntRange(1), default=1, show_default=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from memcon.cli.common import emit, json_option, out, reports_errors
+from memcon.cli.common import emit, json_option, log_argument, out, reports_errors
 from memcon.clock import NS, SystemClock
 from memcon.service.log_pages import write_page
 from memcon.verify.asking import cache_directory
@@ -14,7 +14,7 @@ from memcon.witness.keys import check_quickly
 
 
 @click.command("page")
-@click.argument("log", metavar="LOG|MIRROR")
+@log_argument
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),

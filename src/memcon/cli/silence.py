@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from memcon.cli.common import EXIT_FOUND, emit, json_option, out, reports_errors
+from memcon.cli.common import EXIT_FOUND, emit, json_option, log_argument, out, reports_errors
 from memcon.clock import NS, SystemClock, utc
 from memcon.errors import UsageError
 from memcon.store.durable import write_file
@@ -34,7 +34,7 @@ def command() -> None:
 
 
 @command.command("prove")
-@click.argument("log")
+@log_argument
 @policy_option
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="The certificate's file")
 @json_option

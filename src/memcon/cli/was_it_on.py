@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from memcon.cli.common import emit, json_option, out, reports_errors
+from memcon.cli.common import emit, json_option, log_argument, out, reports_errors
 from memcon.verify import times
 from memcon.verify.ask_main import question
 from memcon.verify.asking import Asker, cache_directory
@@ -19,7 +19,7 @@ from memcon.witness.keys import check_quickly
 
 
 @click.command("was-it-on")
-@click.argument("log", metavar="LOG|MIRROR")
+@log_argument
 @click.argument("since", metavar="FROM")
 @click.argument("until", metavar="[TO]", required=False)
 @click.option(
