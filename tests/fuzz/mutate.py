@@ -15,7 +15,7 @@ TOKENS: tuple[bytes, ...] = (
     b"--", b"{", b"}", b"[", b"]", b"&lt;", b"<!DOCTYPE x [", b"<!ENTITY a 'b'>", b"&a;", b"sip:", b"[::1]",
     b"0.0.0.0", b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:", b"m=audio 1 RTP/SAVP 0\r\n",
     b"Content-Length: 99999999999\r\n", b"-1", b"4294967296", b"18446744073709551616", b"1e309",
-    b"\xc3\x28", b"\xed\xa0\x80", "\u2028".encode(),
+    b"\xc3\x28", b"\xed\xa0\x80", "\u2028".encode(), "\u00b2".encode(), "\u0663".encode(),
 )  # fmt: skip
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 

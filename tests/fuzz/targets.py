@@ -1,30 +1,41 @@
 """What is fuzzed: every reader of bytes that others made, its seeds, and what must hold whatever it is fed.
 
-A target takes bytes. FormatError is how it refuses them; any other error is a finding, and so is a law
-that does not hold. Seeds are vectors, the messages of the tests, and real clients' bodies where they are.
+A target takes bytes. FormatError (RefusedError, of a file) is how it refuses them; any other error is a
+finding, and so is a law that does not hold. Seeds are vectors, the messages of the tests, and real clients'
+bodies where they are.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import struct
+import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+from tests.intake.test_packets import A, B, fragments, pcap, udp
+from tests.intake.test_vcon import a_vcon
 from tests.record.conftest import ROUNDTRIPS, VECTORS
 from tests.wire.conftest import BODIES, METADATA, OFFER, SIPREC, TCP, UDP, Bench, invite, request
 from tests.wire.srtp_sender import Sender
 
 from memcon.errors import FormatError
+from memcon.intake import packets, vcon_file
+from memcon.intake.limits import Limits
+from memcon.intake.sniff import HEAD, sniff
 from memcon.service import config
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.cosignature import Cosignature
 from memcon.tlog.note import Note, VerifierKey
 from memcon.tlog.policy import Policy
 from memcon.tlog.proof import InclusionProof
+from memcon.tlog.tiles import decode_bundle, encode_bundle
+from memcon.tlog.witness import AddCheckpoint, read_answer, read_size
 from memcon.verify import verify_bundle
 from memcon.verify.dossier import verify_dossier
 from memcon.wire import events as ev
@@ -35,7 +46,6 @@ from memcon.wire.srtp import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 class LawBrokenError(Exception):
@@ -78,6 +88,14 @@ MESSAGES = (
     request("PRACK", cseq=3, to_tag="id1"),
     request("INFO", cseq=4, to_tag="id1", content=SIPREC[0], body=SIPREC[1]),
     b"SIP/2.0 200 OK\r\n" + request().split(b"\r\n", 1)[1],
+)
+
+
+VENDORS = (
+    CUBE.encode(),
+    b'X-Cisco-Recording-Participant: sip:1708@192.0.2.1;media-index="0 2"',
+    b"X-Cisco-Recording-Participant: <sip:1@[::1]>;media-index=1\r\nCisco-Guid: 1-2-3-4",
+    b"Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000",
 )
 
 
@@ -177,6 +195,65 @@ def _srtp(data: bytes) -> None:
 
 SRTP = (*(SENDER.rtp(packet) for packet in PACKETS), SENDER.rtcp(REPORT))
 
+# --- files taken in ---
+
+CALL = [
+    *((0.1 * n, udp(A, 5060, B, 5060, message)) for n, message in enumerate(MESSAGES[:5])),
+    *((1 + 0.02 * n, udp(A, 4000, B, 4002, packet)) for n, packet in enumerate(PACKETS * 2)),
+    *((2.0, part) for part in fragments(udp(A, 4000, B, 4002, bytes(3000)))),
+    (2.1, udp("fd00::1", 4000, "fd00::2", 4002, PACKETS[0])),
+]
+
+
+def _ng(kind: int, body: bytes) -> bytes:
+    size = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + size + body + size
+
+
+PCAPNG = (
+    _ng(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    + _ng(1, struct.pack("<HHIHHIHH", 101, 0, 0, 9, 1, 9, 0, 0))
+    + b"".join(
+        _ng(6, struct.pack("<IIIII", 0, 0, n * 20_000_000, len(one), len(one)) + one + bytes(-len(one) % 4))
+        for n, (_at, one) in enumerate(CALL)
+    )
+)
+CAPTURES = (
+    pcap(CALL),
+    pcap(CALL, order=">", nano=True),
+    PCAPNG,
+    pcap([(0, b"\0" * 12 + b"\x81\0\0\1\x08\0" + CALL[0][1])], link=1),
+)
+VCONS = tuple(
+    json.dumps(one).encode()
+    for one in (
+        a_vcon(b"RIFF"),
+        a_vcon(b"x", mimetype="audio/wav", content_hash="sha512-abcd", url="https://h/x"),
+        {"payload": base64.urlsafe_b64encode(json.dumps(a_vcon(b"x")).encode()).decode(), "signatures": []},
+    )
+)
+
+
+def _file(read: Callable[[Path], object]) -> Callable[[bytes], None]:
+    """A reader of a file, fed by one file that is written again and again (in memory where that is)."""
+    memory = Path("/dev/shm")
+    held = tempfile.NamedTemporaryFile(dir=memory if memory.is_dir() else None)  # noqa: SIM115 - kept open
+
+    def run(data: bytes) -> None:
+        held.seek(0)
+        held.truncate()
+        held.write(data)
+        held.flush()
+        read(Path(held.name))
+
+    return run
+
+
+def _packets(path: Path) -> None:
+    head = path.read_bytes()
+    packets.analyse(path, sniff(head[:HEAD], len(head)), Limits(), damaged=True)
+
+
 # --- what is sealed, logged and configured ---
 
 
@@ -210,6 +287,40 @@ def _note(data: bytes) -> None:
     Checkpoint.parse(note.text)
 
 
+REQUEST = (
+    b"old 5\n"
+    + (base64.b64encode(bytes(32)) + b"\n") * 2
+    + b"\nlog.example\n7\n"
+    + base64.b64encode(bytes(32))
+    + b"\n\n\xe2\x80\x94 log.example AAAAAAAA\n"
+)
+
+
+def _request(data: bytes) -> None:
+    asked = AddCheckpoint.parse(data)
+    holds(asked.to_bytes() == data, "read and written again it is not the same")
+    Checkpoint.parse(asked.note.text)
+
+
+def _answer(data: bytes) -> None:
+    try:
+        read_size(data)
+    except FormatError:
+        read_answer(data)
+
+
+def _entries(data: bytes) -> None:
+    holds(encode_bundle(decode_bundle(data, 3)) == data, "read and written again it is not the same")
+
+
+def _vendors(data: bytes) -> None:
+    """Headers of exchanges, put where they stand."""
+    message = sip.parse(
+        MESSAGES[0].replace(b"Max-Forwards", data[:8000].replace(b"\r\n\r\n", b"") + b"\r\nMax-Forwards", 1)
+    )
+    vendors.links(vendors.links_of(message), vendors.recording_of(message))
+
+
 def _config(home: Path) -> Callable[[bytes], object]:
     return lambda data: config.parse(data.decode("utf-8", "backslashreplace"), home)
 
@@ -230,6 +341,12 @@ def targets(home: Path) -> tuple[Target, ...]:
         Target("rtp", PACKETS, _rtp),
         Target("rtcp", (REPORT,), rtcp.parse),
         Target("srtp", SRTP, _srtp),
+        Target("vendors", VENDORS, _vendors),
+        Target("pcap", CAPTURES, _file(_packets)),
+        Target("vcon", VCONS, _file(vcon_file.read)),
+        Target("add-checkpoint", (REQUEST,), _request),
+        Target("witness-answer", (b"12\n", NOTE.split(b"\n\n")[1]), _answer),
+        Target("entry-bundle", (encode_bundle([bytes(256), b"", b"abc"]),), _entries),
         Target("note", (NOTE,), _note),
         Target("verifier-key", (b"log.example+00000000+AAAA",), lambda d: VerifierKey.parse(_ascii(d))),
         Target("policy", (POLICY,), Policy.parse),

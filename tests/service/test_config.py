@@ -101,6 +101,8 @@ def test_ipv6_listen() -> None:
         (MINIMAL + '[sip]\nlisten = ["udp://::1:1", "udp://[::1]:1"]\n', 4, "none twice"),
         (MINIMAL + '[sip]\nlisten = [""]\n', 4, "expected an array"),
         (MINIMAL + '[media]\nports = "20000"\n', 4, "FIRST-LAST"),
+        (MINIMAL + '[media]\nports = "2000²-30000"\n', 4, "FIRST-LAST"),
+        (MINIMAL + '[console]\nlisten = "127.0.0.1:²"\n', 4, "ADDRESS:PORT"),
         (MINIMAL + '[media]\nports = "30000-20000"\n', 4, "FIRST-LAST"),
         (MINIMAL + '[media]\naddress = "not an address"\n', 4, "the IP address that media is sent to"),
         (MINIMAL + '[console]\nlisten = "8080"\n', 4, '"ADDRESS:PORT"'),

@@ -166,7 +166,9 @@ def test_cube_network_based_transfer_synthetic(bench: Bench) -> None:
     assert bench.events(ev.CallUpdated)[0].metadata
 
 
-@pytest.mark.parametrize("header", ["<sip:x", ";;", "", 'sip:a@b;media-index="x 99999 1"'])
+@pytest.mark.parametrize(
+    "header", ["<sip:x", ";;", "", 'sip:a@b;media-index="x 99999 1"', 'sip:a@b;media-index="² ٣"']
+)
 def test_cube_damaged_participants_stop_no_call_synthetic(bench: Bench, header: str) -> None:
     begin(bench, PLAIN, f"X-Cisco-Recording-Participant: {header}", content=SDP)
 

@@ -125,7 +125,7 @@ def _text(value: object) -> str:
 
 def _host_port(value: str) -> tuple[str, int]:
     host, colon, port = value.rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise _Wrong
     return _address(host.removeprefix("[").removesuffix("]")), int(port)
 
@@ -170,7 +170,7 @@ def _listen(value: object) -> tuple[SipListen, ...]:
 
 def _ports(value: object) -> tuple[int, int]:
     low, dash, high = _text(value).partition("-")
-    if not dash or not low.isdigit() or not high.isdigit():
+    if not dash or not (low + high).isascii() or not low.isdigit() or not high.isdigit():
         raise _Wrong
     first, last = int(low), int(high)
     if not 1024 <= first < last <= 65535 or last - first < 3:

@@ -52,7 +52,8 @@ def _network_based(message: Message) -> Recording | None:
 
 def _media_indexes(said: Address) -> tuple[int, ...]:
     text = dict(said.params).get("media-index") or ""
-    return tuple(int(word) for word in text.replace(",", " ").split() if word.isdigit() and len(word) < 4)
+    words = text.replace(",", " ").split()
+    return tuple(int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 4)
 
 
 def _parameters(address: Address) -> dict[str, str]:
