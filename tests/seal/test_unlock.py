@@ -248,3 +248,31 @@ def test_a_sweep_without_srtp_is_left_alone() -> None:
     locks.set(2, Guard(sdes.parse(sender().line())))
     assert locks.open(nothing) is nothing
     assert locks.open(one) is one
+
+
+def test_opened_together_or_one_by_one_it_is_the_same_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of SRTP between runs of plain RTP and RTCP: the same bytes in the same order."""
+    senders = {handle: sender(handle) for handle in range(1, 40, 3)}
+    ways = (Locks(), Locks())
+    for locks in ways:
+        for handle, by in senders.items():
+            locks.set(handle, Guard(sdes.parse(by.line())))
+    for sweep in range(3):
+        came = []
+        for handle in range(40):
+            run, secret = plain(5 * sweep, 5, handle), senders.get(handle)
+            came += [(handle, packet if secret is None else secret.rtp(packet)) for packet in run]
+            came += [(handle, secret.rtcp(REPORT))] if secret is not None and handle % 2 else []
+        parts = (
+            b"".join(handle.to_bytes(4, "big") for handle, _ in came),
+            b"".join(n.to_bytes(8, "big") for n in range(len(came))),
+            b"".join(len(packet).to_bytes(2, "big") for _, packet in came),
+            b"".join(packet for _, packet in came),
+        )
+        media = Media(0, 0, len(came), *(memoryview(part) for part in parts))
+        together = ways[0].open(media)
+        with monkeypatch.context() as patch:
+            patch.setattr("memcon.seal.unlock.open_runs", lambda *_: {})
+            apart = ways[1].open(media)
+        assert together == apart
+        assert together.count == len(came) + len(senders) * 5 + sum(n % 2 for n in senders)

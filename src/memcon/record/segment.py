@@ -114,9 +114,15 @@ def check_place(position: int, kind: int, what: str, where: int) -> None:
 _SRTP_TAG = tag("srtp")
 
 
-def wire_entry(packet: bytes, *, opened: bool) -> bytes:
+def wire_entry(packet: bytes | memoryview, *, opened: bool) -> bytes:
     """How a block of kind 3 has a packet: its hash where it was opened, itself where no key opened it."""
     return b"\x01" + sha256(_SRTP_TAG + packet) if opened else b"\x00" + packet
+
+
+def wire_hashes(packets: memoryview, bounds: Sequence[int]) -> bytes:
+    """The entries of opened packets, one after another: packet i is `bounds[i]` to `bounds[i + 1]`."""
+    hashed, prefix = hashlib.sha256, _SRTP_TAG
+    return b"\x01" + b"\x01".join([hashed(prefix + packets[a:b]).digest() for a, b in pairwise(bounds)])
 
 
 def read_wire_entry(entry: bytes | memoryview) -> tuple[bytes | None, bytes | None]:

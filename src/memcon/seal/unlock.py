@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memcon.record.journal import Media
-from memcon.record.segment import wire_entry
+from memcon.record.segment import wire_entry, wire_hashes
+from memcon.wire.srtp_batch import Opened, Run, open_runs
 
 if TYPE_CHECKING:
     from memcon.wire.srtp import Guard
 
+_HASHED = len(wire_entry(b"", opened=True)).to_bytes(2, "big")
 WIRE_HANDLE = 1 << 31
 WIRE_STREAM = 1 << 15
 
@@ -51,14 +53,22 @@ class Locks:
         return self._rebuilt(media, named, [*starts.tolist(), media.count])
 
     def _rebuilt(self, media: Media, named: list[int], bounds: list[int]) -> Media:
-        lengths = np.frombuffer(media.lengths, ">u2").astype(np.int64)
-        ends = [0, *np.cumsum(lengths).tolist()]
+        offsets = np.zeros(media.count + 1, np.int64)
+        np.cumsum(np.frombuffer(media.lengths, ">u2"), out=offsets[1:])
+        ends = offsets.tolist()
+        guards = self._guards
+        runs = [(n, Run(bounds[n], bounds[n + 1], guards[h])) for n, h in enumerate(named) if h in guards]
+        together = open_runs(media.packets, offsets, [run for _, run in runs])
+        opened_runs = {runs[place][0]: opened for place, opened in together.items()}
         out = _Builder(media)
         for run, handle in enumerate(named):
             a, b = bounds[run], bounds[run + 1]
             guard = self._guards.get(handle)
             if guard is None:
                 out.keep(a, b, ends)
+                continue
+            if run in opened_runs:
+                out.opened(handle, a, b, ends, opened_runs[run])
                 continue
             came = [bytes(media.packets[ends[i] : ends[i + 1]]) for i in range(a, b)]
             opened = guard.open(came)
@@ -97,6 +107,18 @@ class _Builder:
         self._lengths += [len(packet).to_bytes(2, "big") for packet in packets]
         self._packets += packets
         self._count += len(rows)
+
+    def opened(self, handle: int, a: int, b: int, ends: list[int], run: Opened) -> None:
+        """Packets a to b, all of them opened: the hash of each as it came, then the packets."""
+        media, count = self._media, b - a
+        self._handles += (
+            (handle | WIRE_HANDLE).to_bytes(4, "big") * count,
+            handle.to_bytes(4, "big") * count,
+        )
+        self._arrivals += (media.arrivals[8 * a : 8 * b],) * 2
+        self._lengths += (_HASHED * count, run.lengths)
+        self._packets += (wire_hashes(media.packets, ends[a : b + 1]), run.packets)
+        self._count += 2 * count
 
     def media(self) -> Media:
         media = self._media

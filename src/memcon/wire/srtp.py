@@ -8,7 +8,6 @@ whoever reads the same packets again stands where we stood.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from memcon.wire.rtp import FIXED, is_rtcp
 
@@ -54,23 +55,23 @@ class SessionKeys:
     def __init__(self, suite: Suite, master: MasterKey, labels: tuple[int, int, int]) -> None:
         key = derive(master, labels[0], suite.key)
         salt = derive(master, labels[2], suite.salt)
+        self.salt_bytes = salt
         self.salt = int.from_bytes(salt, "big")
         self.aead = AESGCM(key) if suite.aead else None
         # one context for all packets of the key: it is set to each packet's counter
         self._cipher = Cipher(algorithms.AES(key), modes.CTR(bytes(_BLOCK))).encryptor()
+        self.blocks = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update  # noqa: S305
+        """AES of whole blocks: the key stream of counters that somebody has laid out."""
         self._base = self.salt << 16
         auth = b"" if suite.aead else derive(master, labels[1], 20)
-        block = auth.ljust(64, b"\0")
-        self._inner = hashlib.sha1(bytes(b ^ 0x36 for b in block), usedforsecurity=False)
-        self._outer = hashlib.sha1(bytes(b ^ 0x5C for b in block), usedforsecurity=False)
+        self.hmac = HMAC(auth, SHA1())  # noqa: S303 - the suites' own
 
-    def mac(self, data: bytes, rest: bytes) -> bytes:
-        """HMAC-SHA1, by copies of the two states that are the same for all packets."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(data)
-        inner.update(rest)
-        outer.update(inner.digest())
-        return outer.digest()
+    def mac(self, data: bytes | memoryview, rest: bytes) -> bytes:
+        """HMAC-SHA1, 20 bytes, by a copy of what is the same for all packets."""
+        copy = self.hmac.copy()
+        copy.update(data)
+        copy.update(rest)
+        return copy.finalize()
 
     def nonce(self, ssrc: int, index: int) -> bytes:
         """The GCM nonce (RFC 7714 §8.1, §9.1): 16 zero bits, SSRC, index of 48 bits, with the salt."""
@@ -99,7 +100,7 @@ class _Source:
         return max(roc, 0) << 16 | sequence
 
 
-class _Line:
+class Line:
     """One key line: a session per master key, found by MKI, and the sources heard under it."""
 
     def __init__(self, line: CryptoLine) -> None:
@@ -126,7 +127,7 @@ class _Line:
         body, said = packet[:end], packet[end + size :]
         for index in self._candidates(ssrc, sequence):
             if _same(keys.mac(body, (index >> 16).to_bytes(4, "big"))[:tag], said):
-                self._heard(ssrc, index)
+                self.heard(ssrc, index)
                 return body[:start] + keys.crypt(ssrc, index, body[start:])
         self._refused(ssrc)
         return None
@@ -145,7 +146,7 @@ class _Line:
                 plain = keys.aead.decrypt(keys.nonce(ssrc, index), body, head)
             except InvalidTag:
                 continue
-            self._heard(ssrc, index)
+            self.heard(ssrc, index)
             return head + plain
         self._refused(ssrc)
         return None
@@ -164,7 +165,8 @@ class _Line:
         self.searches -= 1
         return [roc << 16 | sequence for roc in range(SEARCH)]
 
-    def _heard(self, ssrc: int, index: int) -> None:
+    def heard(self, ssrc: int, index: int) -> None:
+        """A packet of this source and index has authenticated."""
         source = self.sources.get(ssrc)
         if source is None:
             if len(self.sources) >= MAX_SOURCES:
@@ -241,14 +243,24 @@ class Guard:
     """Opens what comes to one socket of an SRTP stream: RTP, and RTCP where it shares the port."""
 
     def __init__(self, line: CryptoLine) -> None:
-        self._lines = [_Line(line)]
+        self._lines = [Line(line)]
         self.opened = 0
         self.refused = 0
         """Packets that no key opens."""
 
     def rekey(self, line: CryptoLine) -> None:
         """Take up a new key line; packets under the one before may still be on their way."""
-        self._lines = [_Line(line), *self._lines][:MAX_LINES]
+        self._lines = [Line(line), *self._lines][:MAX_LINES]
+
+    @property
+    def newest(self) -> Line:
+        """The key line that is tried first."""
+        return self._lines[0]
+
+    def opened_together(self, ssrc: int, highest: int, count: int) -> None:
+        """So many packets of a source that has been heard were opened under the newest line."""
+        self.newest.heard(ssrc, highest)
+        self.opened += count
 
     def open(self, packets: Sequence[bytes]) -> list[bytes | None]:
         """The packets opened, in their order; None for each that no key authenticates."""
@@ -264,7 +276,7 @@ class Guard:
 
     @staticmethod
     def _open_by(
-        line: _Line, packets: Sequence[bytes], which: Sequence[int], found: list[bytes | None]
+        line: Line, packets: Sequence[bytes], which: Sequence[int], found: list[bytes | None]
     ) -> None:
         opening = line.open_aead if line.suite.aead else line.open_counted
         for i in which:
