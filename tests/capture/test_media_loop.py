@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import socket
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
-from tests.capture.kit import HOST, Lines, controls, events, late_packets, packets, read_journal
+from tests.capture.kit import (
+    HOST,
+    Lines,
+    controls,
+    events,
+    late_packets,
+    packets,
+    read_journal,
+    sweep_of,
+)
 
 from memcon.capture import media_loop
 from memcon.capture.journal import JournalWriter
 from memcon.capture.log import Log
-from memcon.capture.media_loop import MAX_SOURCES, Add, MediaLoop, Owner, Release, Remove
+from memcon.capture.media_loop import MAX_SOURCES, Add, MediaLoop, Mute, Muted, Owner, Release, Remove
 from memcon.capture.receiver import Receiver
 from memcon.clock import NS, SystemClock
 from memcon.record import journal as frames
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 
     from tests.capture.kit import Record
 
+    from memcon.capture.receiver import Sweep
     from memcon.store.paths import Home
 
 
@@ -297,3 +310,65 @@ def test_a_thread_that_dies_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatc
     bench.loop.start()
     bench.loop.join()
     assert bench.loop.ended.is_set()
+
+
+def read_early(*rows: tuple[int, bytes], address: bytes = b"") -> Sweep:
+    sweep = sweep_of({})
+    for descriptor, packet in rows:
+        one = sweep_of({descriptor: [packet]})
+        sweep = replace(
+            sweep,
+            stream=np.concatenate([sweep.stream, one.stream]),
+            arrival=np.concatenate([sweep.arrival, one.arrival]),
+            length=np.concatenate([sweep.length, one.length]),
+            data=np.concatenate([sweep.data, one.data]),
+        )
+    return replace(sweep, sources=[(0, rows[0][0], address)] if address else [])
+
+
+def test_what_was_read_early_stands_first_under_its_handle(bench: Bench) -> None:
+    one, two, ends = bench.bound(), bench.bound(), bench.bound()
+    bench.send(one, b"later")
+    bench.send(ends, b"last")
+    address = (
+        socket.AF_INET.to_bytes(2, sys.byteorder) + b"\x12\x34" + socket.inet_aton("192.0.2.9") + bytes(8)
+    )
+    bench.loop.read_early(
+        [
+            read_early((two.fileno(), b"a"), (99_999, b"nobody's"), (one.fileno(), b"b"), address=address),
+            read_early((ends.fileno(), b"c"), (one.fileno(), b"d")),
+        ]
+    )
+    bench.add(7, one)
+    bench.add(8, ends)
+    bench.remove(8)
+    bench.add(9, two)
+    bench.loop.turn()
+    records = bench.records()
+    found = packets(records)
+    assert [(p.handle, p.data) for p in found] == [
+        (9, b"a"),
+        (7, b"b"),
+        (8, b"c"),
+        (7, b"d"),
+        (8, b"last"),
+        (7, b"later"),
+    ]
+    (end,) = controls(records, "end")
+    assert [p.data for p in found if p.order > records.index(end)] == [b"later"]
+    assert {e["address"] for e in events(records)} == {"192.0.2.9", HOST}
+    assert bench.loop.packets == 6
+    bench.loop.turn()
+    assert len(packets(bench.records())) == 6, "once"
+
+
+def test_what_is_off_is_not_kept_because_it_was_read_early(bench: Bench) -> None:
+    one, two = bench.bound(), bench.bound()
+    bench.loop.read_early([read_early((one.fileno(), b"off"), (two.fileno(), b"on"))])
+    muted = Muted((1,), "1", {"type": "off", "stream": 1})
+    bench.loop.put(Mute(True, (muted,)))
+    bench.add(1, one)
+    bench.add(2, two)
+    bench.loop.put(Mute(True, (Muted((2,), "1", {"type": "off", "stream": 2}),)))
+    bench.loop.turn()
+    assert [p.data for p in packets(bench.records())] == [b"on"], "the second was switched off later"

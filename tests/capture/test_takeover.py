@@ -7,6 +7,7 @@ import contextlib
 import functools
 import itertools
 import socket
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -26,7 +27,7 @@ from tests.capture.kit import (
     until,
 )
 
-from memcon.capture import journal, left, takeover
+from memcon.capture import early, journal, left, takeover
 from memcon.capture.handover import Handover
 from memcon.capture.left import KEPT_MESSAGES, LeftCall, Said, read_left
 from memcon.capture.log import Log
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from tests.capture.kit import Peer
 
     from memcon.capture.process import CaptureSettings
+    from memcon.capture.receiver import Sweep
     from memcon.store.paths import Home
 
 
@@ -185,6 +187,54 @@ async def test_nothing_that_the_sockets_hold_is_lost(instances: Instances) -> No
     assert numbers(before) == sorted([*range(10)] * 2)
     assert numbers(after) == sorted([*range(10, 200)] * 2 + [*range(5)] * 2)
     assert sorted(c.facts["cause"] for c in controls(after, "end")) == [1, 3]  # a BYE; the stop at the end
+    assert late_packets(after) == []
+
+
+@in_loop
+async def test_a_take_over_that_takes_longer_than_the_sockets_hold_loses_nothing(
+    instances: Instances, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket holds some 250 packets; while the journal is read many more come."""
+    read, go_on, counted = read_left, threading.Event(), [0]
+    copied = early._copied
+
+    def slow(home: Home) -> left.Left | None:
+        assert go_on.wait(60)
+        return read(home)
+
+    def count(sweep: Sweep) -> Sweep:
+        counted[0] += len(sweep.stream)
+        return copied(sweep)
+
+    monkeypatch.setattr(takeover, "read_left", slow)
+    monkeypatch.setattr(early, "_copied", count)
+    monkeypatch.setattr(early, "WAITS_NS", 0)
+    go_on.set()
+    async with instances.one() as first, peer("udp", first.port("udp")) as one:
+        ports = [port for _, port, _ in (await one.call()).streams]
+        await until(lambda: len(instances.holder) == 2 + 2)
+        await first.end(dies=True)
+        go_on.clear()
+
+        async def talk() -> None:
+            for n in range(4):
+                speak(ports, range(200 * n, 200 * n + 200))
+                await until(lambda n=n: counted[0] == 400 * (n + 1))  # type: ignore[misc]
+            go_on.set()
+
+        talking = asyncio.create_task(talk())
+        async with instances.one() as second:
+            await talking
+            speak(ports, range(800, 900))
+            await until(lambda: second.capture._media.packets == 2 * 900)
+            assert second.lines.events("read early")[0]["packets"] == 1600
+            await one.bye()
+            await until(lambda: not second.capture.status()["calls"])
+    after = instances.journal(second)
+    assert numbers(after) == sorted([*range(900)] * 2)
+    for handle in {packet.handle for packet in packets(after)}:
+        mine = [p.data[2:4] for p in packets(after) if p.handle == handle]
+        assert mine == sorted(mine), "in their order"
     assert late_packets(after) == []
 
 

@@ -39,7 +39,8 @@ _INT: Final = array.array("i").itemsize
 
 
 class Kind(IntEnum):
-    """What a message says. ALIVE is the watchdog's; END closes what a new capture is given."""
+    """What a message says. ALIVE is the watchdog's; END closes what a new capture is given: its note says
+    when the one before was last heard of (monotonic, ns, in decimal digits)."""
 
     KEEP = 1
     NOTE = 2
@@ -104,6 +105,8 @@ class Handover:
     def __init__(self, sock: socket.socket | None = None) -> None:
         self.sock = sock
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self.silent_since: int | None = None
+        """When the one before gave its last sign of life (monotonic, ns); None where there was none."""
 
     def wait(self) -> None:
         """Wait until the supervisor speaks, or is gone: a spare has nothing to do before that."""
@@ -125,6 +128,7 @@ class Handover:
                     raise MachineError("the supervisor is gone")
                 kind, name, note = decode(data)
                 if kind is Kind.END:
+                    self.silent_since = int(note) if note.isdigit() else None
                     return held
                 held[name] = Held(fds, note)
         except OSError as error:

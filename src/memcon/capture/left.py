@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 _INVITE = re.compile(rb"(?im)^CSeq[ \t]*:[ \t]*[0-9]+[ \t]+INVITE")
+_CARRIED = re.compile(rb'"type":"carried"')
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 FIRST_MESSAGES = 8
 KEPT_MESSAGES = 400
@@ -195,7 +196,7 @@ def _newest_set(reader: JournalReader, position: int, instance: InstanceJournal)
     """The file in which the newest complete set of `carry` records begins."""
     for file in sorted(instance.files, reverse=True):
         begun = None
-        for record in _records(reader, position, file, alone=True):
+        for record in _records(reader, position, file, alone=True, holding=_CARRIED):
             if isinstance(record, journal.Control) and record.facts["type"] == "carried":
                 begun = record.facts.get("file")
         if isinstance(begun, int) and begun in instance.files:
@@ -210,13 +211,21 @@ def _follows(reader: JournalReader, position: int, instance: InstanceJournal) ->
 
 
 def _records(
-    reader: JournalReader, position: int, file: int, *, alone: bool = False
+    reader: JournalReader,
+    position: int,
+    file: int,
+    *,
+    alone: bool = False,
+    holding: re.Pattern[bytes] | None = None,
 ) -> Iterator[journal.Control | journal.Media | journal.Tick | journal.Stop]:
-    """The records of an instance from the beginning of a file on, or of that file `alone`."""
+    """The records of an instance from the beginning of a file on, or of that file `alone`; where only some
+    are looked for, of the frames that may be `holding` them: most of what is read are packets."""
     reader.seek(position, file)
     while (frame := reader.read()) is not None:
         if alone and frame.file_number != file:
             return
+        if holding is not None and holding.search(frame.plaintext) is None:
+            continue
         try:
             yield from journal.decode_records(frame.plaintext)
         except FormatError:

@@ -20,7 +20,7 @@ from memcon.errors import LocalError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from memcon.capture.journal import JournalWriter
     from memcon.capture.log import Log
@@ -119,6 +119,8 @@ class MediaLoop(threading.Thread):
         self._holds: dict[int, int] = {}
         self._holds_lock = threading.Lock()
         self._next_hold = 0
+        self._early: list[Sweep] = []  # read before the calls were taken up, by descriptor
+        self._by_descriptor: dict[int, int] = {}
         self.packets = 0
         self.octets = 0
         self.lost = 0  # packets read and not kept, for want of room in the journal
@@ -141,6 +143,10 @@ class MediaLoop(threading.Thread):
             self._next_hold += 1
             self._holds[self._next_hold] = wall
             return self._next_hold, wall
+
+    def read_early(self, sweeps: Sequence[Sweep]) -> None:
+        """Before the start: what was read of these sockets already. It is kept before the first sweep."""
+        self._early = list(sweeps)
 
     def packets_of(self, handles: Iterable[int]) -> int:
         """Packets received so far on these handles."""
@@ -252,20 +258,60 @@ class MediaLoop(threading.Thread):
     # --- work ---
 
     def _do_work(self) -> None:
+        if self._early:
+            self._do_first_work()
         while True:
             try:
                 work = self._work.get_nowait()
             except queue.Empty:
                 return
+            self._do(work)
+
+    def _do_first_work(self) -> None:
+        """What was read early is kept when all sockets have their owners, and before any of them ends."""
+        later: list[Work] = []
+        for _ in range(self._work.qsize()):
+            work = self._work.get_nowait()
             if isinstance(work, Add):
-                self._add(work)
-            elif isinstance(work, Remove):
-                self._remove(work)
-            elif isinstance(work, Mute):
-                self._mute(work)
+                self._by_descriptor[work.sock.fileno()] = work.handle
+            # what is off stays off: its Mute comes before its Add
+            if isinstance(work, Add) or (isinstance(work, Mute) and not self._knows(work)):
+                self._do(work)
             else:
-                with self._holds_lock:
-                    self._holds.pop(work.hold, None)
+                later.append(work)
+        sweeps, self._early = self._early, []
+        for sweep in sweeps:
+            self._keep(self._owned(sweep))
+            self._journal.commit()
+        self._by_descriptor.clear()
+        for work in later:
+            self._do(work)
+
+    def _owned(self, sweep: Sweep) -> Sweep:
+        """A sweep by descriptor as one by handle; without what belongs to no call."""
+        mine = {fd: handle for fd, handle in self._by_descriptor.items() if handle in self._streams}
+        known, place = np.unique(sweep.stream, return_inverse=True)
+        keep = np.array([fd in mine for fd in known.tolist()], np.bool_)[place]
+        handles = np.array([mine.get(fd, 0) for fd in known.tolist()], np.uint32)[place]
+        return replace(
+            sweep,
+            stream=handles[keep],
+            arrival=sweep.arrival[keep],
+            length=sweep.length[keep],
+            data=sweep.data[np.repeat(keep, sweep.length)],
+            sources=[(row, mine[fd], address) for row, fd, address in sweep.sources if fd in mine],
+        )
+
+    def _do(self, work: Work) -> None:
+        if isinstance(work, Add):
+            self._add(work)
+        elif isinstance(work, Remove):
+            self._remove(work)
+        elif isinstance(work, Mute):
+            self._mute(work)
+        else:
+            with self._holds_lock:
+                self._holds.pop(work.hold, None)
 
     def _add(self, work: Add) -> None:
         try:
@@ -279,10 +325,12 @@ class MediaLoop(threading.Thread):
         else:
             self._streams[work.handle] = _Stream(work.owner)
 
+    def _knows(self, work: Mute) -> bool:
+        return any(handle in self._streams for line in work.lines for handle in line.handles)
+
     def _mute(self, work: Mute) -> None:
         """What lies in the sockets at this moment is of the time before the switch: it is taken first."""
-        known = any(handle in self._streams for line in work.lines for handle in line.handles)
-        if known and not self._journal.full:
+        if self._knows(work) and not self._journal.full:
             self._keep(self._receiver.sweep())
         wall, mono = self._clock.wall_ns(), self._clock.monotonic_ns()
         for line in work.lines:

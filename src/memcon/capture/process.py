@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from memcon.capture.again import Sockets
 from memcon.capture.calls import ReceiptKey, Recorder, Settings
+from memcon.capture.early import EarlyReading
 from memcon.capture.endpoints import bind
 from memcon.capture.facts import stamp
 from memcon.capture.handover import Handover
@@ -96,6 +97,10 @@ class Capture:
         raise_file_limit()
         self._handover = handover or Handover()
         self._held: Mapping[str, Held] = self._handover.take()
+        silent = self._handover.silent_since
+        self._early = None if silent is None else EarlyReading(self._held, silent, clock, log)
+        if self._early is not None:
+            self._early.start()
         self._left = find_left(home, clock, log)
         media_address = settings.recorder.media_address
         self._tls = tls_of(settings)
@@ -184,6 +189,8 @@ class Capture:
                 deaf=len(taken.deaf),
                 failed=taken.failed,
             )
+        if self._early is not None:
+            self._media.read_early(self._early.stop())
         sockets.close_rest()
         for name, held in self._held.items():
             if name not in map(str, self._settings.listen) and name.startswith(("udp:", "tcp:", "tls:")):

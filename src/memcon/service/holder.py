@@ -76,12 +76,14 @@ class Channel(threading.Thread):
     def run(self) -> None:
         try:
             if self._holder is not None:
+                silent = b""
                 if self.before is not None:
                     self.before.join(LAST_WORDS_SECONDS)
+                    silent = str(self.before.heard).encode()
                     self.before = None
                 for name, held in self._holder.items():
                     send(self._ours, encode(Kind.KEEP, name, held.note), held.fds, wait=True)
-                send(self._ours, encode(Kind.END), wait=True)
+                send(self._ours, encode(Kind.END, note=silent), wait=True)
             while self._take():
                 pass
         except OSError:

@@ -49,7 +49,8 @@ STOP_ORDER = ("capture", "seal", "witness", "office")  # the last beat is cosign
 STOP_SECONDS = {"capture": 15, "seal": 60, "witness": 15, "office": 30}
 HOLDS = "capture"
 SPARE_NS = 5 * NS  # between two tries to have a spare
-RESTART_AFTER_S = (0.0, 0.2, 1.0, 5.0)  # after the 1st, 2nd, 3rd, later death within a minute
+RESTART_AFTER_S = (0.0, 0.2, 1.0, 2.0)  # after the 1st, 2nd, 3rd, later death within a minute
+"""The last too is less than the kernel holds of a stream (5 s): a fourth death in a minute may be chance."""
 
 
 def roles_of(config: Config) -> tuple[str, ...]:
