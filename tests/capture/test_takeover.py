@@ -83,7 +83,10 @@ class Instance:
             self.stop.set()
             await self.task
         if self.sock is not None:
+            # a reader that outlives its descriptor makes the loop deaf to the next socket of that number
+            asyncio.get_running_loop().remove_reader(self.sock)
             self.sock.close()
+            self.sock = None
 
     def port(self, protocol: str) -> int:
         return next(end.port for end in self.capture.listening if end.protocol == protocol)

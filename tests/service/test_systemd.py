@@ -39,6 +39,24 @@ def test_systemd_takes_the_unit_as_it_is(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_exposure_that_systemd_sees(tmp_path: Path) -> None:
+    """By systemd 252: 1.6 of 10, *OK*. Above 2 somebody has taken a protection away."""
+    file = tmp_path / "memcon.service"
+    file.write_text(
+        unit(
+            Home(Path("/var/lib/memcon")), parse(TOML, Path("/var/lib/memcon")), user="memcon", memcon=MEMCON
+        )
+    )
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", str(file)],
+        capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"},
+    )  # fmt: skip
+    if "Overall exposure level" not in done.stdout:
+        pytest.skip(f"this systemd judges no file: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stdout
+
+
 def test_only_what_is_recorded_to_can_be_written() -> None:
     said = made("/var/lib/memcon")
     assert said["ReadWritePaths"] == "/var/lib/memcon /srv/vault /dev/shm"
