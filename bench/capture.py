@@ -48,6 +48,8 @@ from memcon.store.paths import Home
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where bench/ is
 from bench import peers
 from bench.peers import Seen, cpu_of, memory_of, same_share
+from bench.watch import Watch
+from bench.watch import say as say_watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -232,6 +234,7 @@ class Run:
     vault: float
     late: list[float]
     absent: int
+    watch: Watch
 
     @property
     def pipeline(self) -> float:
@@ -251,8 +254,11 @@ def run_memcon(options: argparse.Namespace, directory: Path) -> Run:
         archive = Archive(serving.home, load_config(serving.home.config), SystemClock())
         time.sleep(2 * options.period)  # the first beats, at rest
         before, since = serving.cpu(), time.time_ns()
+        watch = Watch(serving.pids, serving.home.status("capture"))
+        watch.start()
         load = run_load(options, serving.port)
         until = time.time_ns()
+        watch.end()
         wait_for_handover(serving)
         cpu = {role: seconds - before[role] for role, seconds in serving.cpu().items()}
         vault = wait_for_vault(archive, load["answered"], serving)
@@ -261,7 +267,7 @@ def run_memcon(options: argparse.Namespace, directory: Path) -> Run:
         late, absent = beats(serving, since, until)
     finally:
         serving.stop()
-    return Run(load, account(archive, load, options.open), cpu, memory, vault, late, absent)
+    return Run(load, account(archive, load, options.open), cpu, memory, vault, late, absent, watch)
 
 
 def wait_for_handover(serving: Serving) -> None:
@@ -292,7 +298,9 @@ def say_run(options: argparse.Namespace, run: Run) -> None:
     print("memory   " + ", ".join(f"{role} {size} MiB" for role, size in run.memory.items()), end="")
     print(f"; {each:.2f} MiB a call without the office")
     each_role = ", ".join(f"{role} {s / max(1, kept.received) * 1e6:.2f}" for role, s in run.cpu.items())
-    print(f"cost     memcon {run.pipeline:.2f} us CPU a packet from socket to seal ({each_role})", flush=True)
+    print(f"cost     memcon {run.pipeline:.2f} us CPU a packet from socket to seal ({each_role})")
+    say_watch(run.watch, kept.calls)
+    sys.stdout.flush()
 
 
 def say_peer(seen: Seen, own: float) -> None:

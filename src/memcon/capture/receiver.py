@@ -1,6 +1,6 @@
 """The batch RTP receiver: a sweep over thousands of UDP sockets, one port per stream.
 
-There is no callback. Every 100 ms or so the owner calls `Receiver.sweep`, which empties each socket with
+There is no callback. Every 150 ms or so the owner calls `Receiver.sweep`, which empties each socket with
 one `recvmmsg(MSG_DONTWAIT)` into reused memory and reads lengths, kernel timestamps and source addresses as
 arrays. Sockets that are seldom written to, such as those of RTCP, are asked for with one epoll all together,
 and only those that have something are visited. Between sweeps the kernel's own buffers hold the packets: the
@@ -118,11 +118,13 @@ class Receiver:
         self._source = np.zeros((capacity, 4), np.uint64)
         self._complete = np.full(capacity, NEVER, np.int64)  # everything stamped before this was taken
         self._drops = np.zeros(capacity, np.int64)
+        self._packets = np.zeros(capacity, np.int64)
         self._free.extend(range(capacity - 1, -1, -1))
 
     def _grow(self) -> None:
         before = len(self._fd)
-        for name in ("_stream", "_fd", "_quiet", "_fresh", "_connected", "_source", "_complete", "_drops"):
+        columns = ("_stream", "_fd", "_quiet", "_fresh", "_connected", "_source", "_complete", "_drops")
+        for name in (*columns, "_packets"):
             old = getattr(self, name)
             new = np.zeros((2 * before, *old.shape[1:]), old.dtype)
             new[:before] = old
@@ -187,7 +189,7 @@ class Receiver:
         self._source[slot] = 0
         known = self._watermark_ns + self._settle_ns
         self._complete[slot] = known if since_ns is None else min(known, since_ns)  # until it is swept
-        self._drops[slot] = 0
+        self._drops[slot] = self._packets[slot] = 0
 
     def remove(self, stream_id: int) -> Sweep:
         """Drain a stream's socket a last time, note its drops, close it.
@@ -352,12 +354,18 @@ class Receiver:
     def _unload(self, out: Output, sources: list[tuple[int, int, bytes]], wall_ns: int) -> None:
         if not self._filled:
             return
+        self._packets[self._run_slots] += self._run_counts  # a slot has one run here
         sources += self._rows.unload(
             out, self._run_slots, self._run_counts, self._stream, self._source, wall_ns
         )
         self._filled = 0
         self._run_slots.clear()
         self._run_counts.clear()
+
+    def packets(self, stream_id: int) -> int:
+        """Packets received so far on a stream's socket; 0 where it has none here."""
+        slot = self._slots.get(stream_id)
+        return 0 if slot is None else int(self._packets[slot])
 
     def drops(self, only: Iterable[int] | None = None) -> dict[int, int]:
         """Packets the kernel dropped, by stream id, since each socket was opened; exact, about 1 us a socket.

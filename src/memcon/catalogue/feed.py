@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from memcon.catalogue.catalogue import Catalogue
 
-BATCH_BYTES = 4 << 20
-"""At most this much of the feed becomes one transaction."""
+BATCH_BYTES = 1 << 20
+"""At most this much of the feed becomes one transaction: read, it takes ten times as much memory, and a
+process keeps what its busiest moment took."""
 
 
 @dataclass(frozen=True, slots=True)

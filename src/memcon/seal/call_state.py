@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MEDIA, EVENTS, LEAVES, RECORD = "media.mcs", "events.mce", "leaves.mcl", "record.mcr"
 WRAPS, CUSTODIANS = "wraps.json", "custodians.json"
 _NONCE = bytes(12)
+HASH = 32
 _WRITE_AT = 128 << 10
 FEW = 64
 """While no more calls than this close a second at once, it is written as it closes, for who listens to a
@@ -111,8 +112,10 @@ class Call:
         self._places = streams
         self._sealer = SecondSealer(custody.key)
         self._in_order: list[Stream] = []
-        self._hashes: list[bytes] = []
+        self._hashes = bytearray()
+        """Of all segments, back to back: an hour of objects of their own would be a megabyte."""
         self._empties: list[frozenset[int]] = []
+        """Of the segments that no leaf covers yet: the streams that brought nothing."""
         self._leaf_segments = 0
         self._unwritten = 0
         self._event_hashes: list[bytes] = []
@@ -252,13 +255,20 @@ class Call:
         numbers = frozenset(self.streams)
         for content in contents:
             sealed = self._sealer.seal(self.next_segment, content)
-            self._hashes.append(sealed.hash)
+            self._hashes += sealed.hash
             self._empties.append(numbers - content.heard)
             self._buffers[MEDIA] += sealed.pieces
             self.next_segment += 1
             self._unwritten += len(sealed.pieces[1])
         if self._unwritten >= _WRITE_AT:
             self.flush()
+
+    @property
+    def _closed(self) -> int:
+        return len(self._hashes) // HASH
+
+    def _segment_hashes(self, first: int, count: int) -> list[bytes]:
+        return [bytes(self._hashes[at * HASH : (at + 1) * HASH]) for at in range(first, first + count)]
 
     # ------------------------------------------------------------------ leaves
 
@@ -281,7 +291,7 @@ class Call:
         A call that has ended has closed them all; its slot may close later than that, while a slot before
         its end waits for the tick that ends it.
         """
-        closed = len(self._hashes)
+        closed = self._closed
         if slot_end is not None and not final and not self.ended_by(slot_end):
             closed = min(closed, max(0, slot_end - self.facts.mono) // NS)
         return min(max(0, closed - self._leaf_segments), call.MAX_SEGMENTS)
@@ -307,7 +317,7 @@ class Call:
             self._sealed_table = (len(self._table_hashes), hash_root(self._table_hashes))
             self._counts = self._count()
         ending = None if frozen else self.ending
-        covered = self._leaf_segments + segments == len(self._hashes)
+        covered = self._leaf_segments + segments == self._closed
         in_time = final or (slot_end is not None and self.ended_by(slot_end))
         if not (covered and in_time):
             ending = None
@@ -320,7 +330,7 @@ class Call:
             chain=call.chain_hash(self.previous) if self.previous else ZERO32,
             first_segment=self._leaf_segments,
             segments=segments,
-            segment_root=hash_root(self._hashes[self._leaf_segments : self._leaf_segments + segments]),
+            segment_root=hash_root(self._segment_hashes(self._leaf_segments, segments)),
             first_event=self._leaf_events,
             events=events,
             event_root=hash_root(self._event_hashes[self._leaf_events : self._leaf_events + events]),
@@ -332,6 +342,7 @@ class Call:
             flags=flags,
         ).encode()
         self._leaf_segments += segments
+        del self._empties[:segments]
         self._leaf_events += events
         self.complete = ending is not None
         self.first_index = self.first_index if self.previous else index
@@ -371,7 +382,7 @@ class Call:
         )
 
     def _with_bitmaps(self, segments: int) -> tuple[call.StreamCount, ...]:
-        empties = self._empties[self._leaf_segments : self._leaf_segments + segments]
+        empties = self._empties[:segments]
         return tuple(
             call.StreamCount(
                 c.stream,
@@ -404,11 +415,11 @@ class Call:
 
     def _last(self, ending: Ending) -> call.Last:
         return call.Last(
-            segments=len(self._hashes),
+            segments=self._closed,
             events=len(self._event_hashes),
             cause=ending.cause,
             who=ending.who,
-            call_root=hash_root(self._hashes),
+            call_root=hash_root(self._segment_hashes(0, self._closed)),
             bye=self._opening(call.OPENING_BYE, conceal(ending.message)[0]),
             end_wall=ending.wall,
             duration=ending.duration,
@@ -424,7 +435,7 @@ class Call:
             for c in self._counts
             if c.kind != KIND_WIRE
         ]
-        return [len(self._hashes), counts]
+        return [self._closed, counts]
 
     # ------------------------------------------------------------------ files
 
@@ -484,7 +495,7 @@ class Call:
                 }
                 for c in self._counts
             ],
-            "segments": len(self._hashes),
+            "segments": self._closed,
             "events": [e.to_json() for e in self.summaries],
             "oddities": self.oddities,
             "recovered": self.recovered,

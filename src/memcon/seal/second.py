@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _NONCE = bytes(12)
 _SALT = tag("salt/block")
 _KEY = tag("key/segment")
-_BLOCK_TAG = tag("block")
+_BLOCK = hashlib.sha256(tag("block"))
 _BLOCKS_TAG = tag("blocks")
 _SEGMENT_TAG = tag("segment")
 _TWO = struct.Struct(">II")
 _ONE = struct.Struct(">I")
 _NAME = 4
 """Stream, position, kind: how an entry begins, and all that the plaintext root has of it."""
-_FIELDS = slice(ENTRY + 8, ENTRY + 16)
+_FIELDS, _FIELDS_END = ENTRY + 8, ENTRY + 16
 """Segment, stream, position, kind in the block's head: as its salt is derived from them."""
 
 
@@ -57,16 +57,16 @@ class SecondSealer:
         """The second `n`, whose content has its blocks in order."""
         plain, cuts = content.plain, content.cuts
         entries: list[bytes | memoryview] = [_BLOCKS_TAG, _ONE.pack(n), _ONE.pack(len(cuts))]
-        sha256, salts, outers = hashlib.sha256, self._salts, self._outer
+        sha256, salts, outers, blocks = hashlib.sha256, self._salts, self._outer, _BLOCK
         for start, end in pairwise((*cuts, len(plain))):
-            entry = plain[start:end]
             salt = salts.copy()
-            salt.update(entry[_FIELDS])
+            salt.update(plain[start + _FIELDS : start + _FIELDS_END])
             outer = outers.copy()
             outer.update(salt.digest())
-            digest = sha256(_BLOCK_TAG + outer.digest())
-            digest.update(entry[ENTRY:])
-            entries += (entry[:_NAME], digest.digest())
+            digest = blocks.copy()
+            digest.update(outer.digest())
+            digest.update(plain[start + ENTRY : end])
+            entries += (plain[start : start + _NAME], digest.digest())
         root = sha256(b"".join(entries)).digest()
         key = AESGCM(self._mac(_KEY + _ONE.pack(n) + root))
         ciphertext = key.encrypt(_NONCE, plain, None)

@@ -44,6 +44,7 @@ from memcon.service.switching import Switch
 from memcon.service.transcripts import hand_in_again, open_book, open_transcripts
 from memcon.service.windows import CallWindows
 from memcon.store.durable import machine_errors, read_bytes, write_file
+from memcon.store.memory import one_arena
 from memcon.store.paths import Home
 from memcon.vault.keeper import Keeper
 
@@ -262,6 +263,7 @@ def console_deps(
 
 def run_office(home: Home, config: Config, clock: Clock, alive: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT; then index and keep what is left. `alive` is called once a second."""
+    one_arena()
     home = Home(home.root, config.vault_path)
     archive = Archive(home, config, clock)
     office = Office(home, config, clock, kept=archive.peaks)  # so that the first look at a page is quick

@@ -57,7 +57,10 @@ class Database:
     def __init__(self, path: Path) -> None:
         make_dirs(path.parent)
         self.path = path
-        self._engine: Engine = create_engine(f"sqlite:///{path}", pool_size=4, max_overflow=16)
+        # The connection used last is taken first: each has a cache of its own, and few need to fill theirs.
+        self._engine: Engine = create_engine(
+            f"sqlite:///{path}", pool_size=4, max_overflow=16, pool_use_lifo=True
+        )
         event.listen(self._engine, "connect", _prepare)
         with self._errors("opening"), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA user_version")

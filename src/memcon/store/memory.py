@@ -21,15 +21,25 @@ KEPT: Final = 64 << 20
 def keep_memory() -> None:
     """Let this process keep what it frees, within bounds; to be called once, before its threads start.
 
-    One arena for all threads: they allocate under the interpreter's lock anyway. Nothing happens where the
-    C library knows no such setting.
+    Nothing happens where the C library knows no such setting.
     """
+    _set(_M_MMAP_THRESHOLD, LARGEST_KEPT)
+    _set(_M_TRIM_THRESHOLD, KEPT)
+    one_arena()
+
+
+def one_arena() -> None:
+    """Let all threads of this process share one heap: each of its own keeps what its busiest moment took.
+
+    To be called once, before they start. They allocate under the interpreter's lock anyway.
+    """
+    _set(_M_ARENA_MAX, 1)
+
+
+def _set(what: int, value: int) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
-    mallopt(_M_TRIM_THRESHOLD, KEPT)
-    mallopt(_M_ARENA_MAX, 1)
+    if mallopt is not None:
+        mallopt(what, value)
 
 
 class Scratch:
