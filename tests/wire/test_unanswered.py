@@ -51,6 +51,24 @@ def test_strangers_with_invented_addresses_leave_those_who_record_alone() -> Non
     assert {offer(bench, n) for n in range(2000, 2000 + MAX_OF_STRANGERS)} == {200}
 
 
+def test_invented_addresses_leave_those_alone_who_come_by_a_connection() -> None:
+    bench = Bench(ports_left=100_000)
+    assert {offer(bench, n, source(n)) for n in range(MAX_OF_STRANGERS)} == {200}
+    assert offer(bench, 1000, source(1000)) == 503
+    assert {offer(bench, n, TCP) for n in range(2000, 2000 + MAX_OF_STRANGER)} == {200}
+    assert offer(bench, 3000, TCP) == 503
+
+
+def test_who_has_acknowledged_is_known_when_it_connects_again() -> None:
+    many = Many()
+    (first,) = many.begin(TCP)
+    many.counted.acknowledged(first)
+    again = ev.Transport("tcp", TCP.local, (TCP.remote[0], 40999), "tcp-2")
+    many.begin(again, MAX_OF_KNOWN - 1)
+    assert many.counted.refusal(again) == ""
+    assert many.counted.refusal(ev.Transport("udp", TCP.local, TCP.remote)) == ""  # another source altogether
+
+
 def test_strangers_leave_three_quarters_of_the_ports() -> None:
     bench = Bench(ports_left=100_000, config=ServerConfig(pairs=200))
     assert [offer(bench, n, source(n)) for n in range(51)] == [200] * 50 + [503]
