@@ -123,6 +123,7 @@ def test_a_new_file_begins_when_one_has_its_size(
     home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "FILE_BYTES", 500)
+    monkeypatch.setattr(writing, "FILE_NS", 0)
     for n in range(40):
         say(turned, n)
         turned._attend()
@@ -134,11 +135,29 @@ def test_a_new_file_begins_when_one_has_its_size(
     assert [n for each in heads for n in each] == list(range(41))  # no frame twice
 
 
+def test_no_file_follows_another_at_once_unless_it_is_much_too_large(
+    home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file has to say of every open call what a successor needs."""
+    monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    for n in range(40):
+        say(turned, n)
+        turned._attend()
+    assert len(list(home.journal.glob("*-*.mcj"))) == 1
+    monkeypatch.setattr(writing, "LARGEST_FILE", 64)
+    say(turned, 40)
+    turned._attend()
+    assert len(list(home.journal.glob("*-*.mcj"))) == 2
+    turned.stop(STOP)
+    assert said(home) == list(range(41))
+
+
 def test_a_file_is_safe_before_anything_in_the_next_is(
     home: Home, turned: JournalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch)
     monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    monkeypatch.setattr(writing, "FILE_NS", 0)
     say(turned, 1)
     turned._open_next()
     say(turned, 2)  # nobody who writes has waited for the disk

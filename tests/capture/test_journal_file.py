@@ -118,6 +118,7 @@ def test_a_failed_sync_behind_a_new_file_gives_both_up(
     turned._attend()
     say(turned, 2)
     monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    monkeypatch.setattr(writing, "FILE_NS", 0)
     turned._open_next()
     monkeypatch.setattr(writing, "FILE_BYTES", 1 << 20)
     say(turned, 3)
@@ -139,6 +140,7 @@ def test_a_file_that_cannot_be_begun_leaves_nothing_of_its_name(
     disk = Disk(monkeypatch)
     say(turned, 1)
     monkeypatch.setattr(writing, "FILE_BYTES", 64)
+    monkeypatch.setattr(writing, "FILE_NS", 0)
     disk.write, disk.partly = "no space left", 30
     turned._attend()
     assert [path.name for path in home.journal.iterdir()] == [home.journal_file(INSTANCE, 0).name]

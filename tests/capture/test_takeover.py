@@ -416,6 +416,7 @@ async def settled(instance: Instance, packets: int) -> None:
 @in_loop
 async def test_no_more_than_two_files_are_read(instances: Instances, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "FILE_BYTES", 10_000)
+    monkeypatch.setattr(journal, "FILE_NS", 0)
     async with instances.one() as first, peer("udp", first.port("udp")) as one:
         ports = [port for _, port, _ in (await one.call()).streams]
         files = f"{first.capture.instance.hex()}-*.mcj"

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 SYNC_SECONDS = 0.2
 FILE_BYTES = 256 << 20  # a new file after this, so that what is sealed can be removed piece by piece
+FILE_NS = 20 * NS  # but none sooner: each has to say of every open call what a successor needs
+LARGEST_FILE = 640 << 20  # unless it is as large as that: a successor reads two at most before it receives
 LEAST_MEMORY, MOST_MEMORY = 64 << 20, 512 << 20
 FRAME_BYTES = 16 << 20  # a media frame is cut here: far below the reader's limit
 RETRY_NS = NS // 2
@@ -87,6 +89,7 @@ class JournalWriter:
         self._trouble: MachineError | None = None
         self._retry_at = 0
         self._open_at = 0
+        self._begun_at = 0  # the present file
         self._synced_at = clock.monotonic_ns()
         self.syncs = Durations()
         """How long the disk took to make safe what was written."""
@@ -322,7 +325,7 @@ class JournalWriter:
         """Begin a new file where one is due: none is there, this one has its size, or its place is bad."""
         with self._lock:
             file = self._file
-            due = file is None or self._leave or file.size > FILE_BYTES or self._places.may_return(file)
+            due = file is None or self._leave or self._is_full(file) or self._places.may_return(file)
         if not due or self._clock.monotonic_ns() < self._open_at:
             return
         folder = self._places.choose()
@@ -339,6 +342,10 @@ class JournalWriter:
                 self._open_failed(error, folder)
                 return
             self._flush()
+
+    def _is_full(self, file: JournalFile) -> bool:
+        old = self._clock.monotonic_ns() - self._begun_at >= FILE_NS
+        return file.size > (FILE_BYTES if old else LARGEST_FILE)
 
     def _open_failed(self, error: MachineError, folder: Path) -> None:
         with self._lock:
@@ -358,6 +365,7 @@ class JournalWriter:
         if self._file is not None:
             self._behind.append(self._file)
         self._file, self._leave, self._next_file = fresh, False, number + 1
+        self._begun_at = self._clock.monotonic_ns()
         self._retry_at = 0
         if self._trouble is not None and not self._places.at_home(fresh):
             text = f"the journal goes to {fresh.folder}: {self._trouble.message}"
