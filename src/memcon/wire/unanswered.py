@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from memcon.wire.events import DialogId, Transport
 
 _Source: TypeAlias = tuple[bool, str]
-"""Whether it came by a connection, and the peer's address: which a handshake has proven, or a datagram says."""
+"""Whether it came by a connection, and the peer's address: proven by a handshake, or what a datagram says."""
 
 MAX_OF_STRANGER = 64
 """Of one source that has never acknowledged a call: a client's first calls, before its first round trip."""
