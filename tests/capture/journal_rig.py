@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,21 @@ class Disk:
         monkeypatch.setattr(AppendFile, "write", fake_write)
         monkeypatch.setattr(AppendFile, "sync", fake_sync)
         monkeypatch.setattr(AppendFile, "cut", fake_truncate)
+
+
+class Slow:
+    """Makes AppendFile.write wait until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go, self.waiting = threading.Event(), threading.Event()
+        write = AppendFile.write
+
+        def slow_write(file: AppendFile, data: bytes) -> None:
+            self.waiting.set()
+            self.go.wait(60)
+            write(file, data)
+
+        monkeypatch.setattr(AppendFile, "write", slow_write)
 
 
 def say(writer: JournalWriter, *numbers: int) -> None:

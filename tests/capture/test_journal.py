@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.capture.journal_rig import INSTANCE, KEY, STOP, Disk, said, say, wait_for
+from tests.capture.journal_rig import INSTANCE, KEY, STOP, Disk, Slow, said, say, wait_for
 from tests.capture.kit import Lines, frame_heads, packets, read_journal, sweep_of
 
 from memcon.capture import journal as writing
@@ -133,6 +133,54 @@ def test_a_new_file_begins_when_one_has_its_size(
     assert said(home) == list(range(40))
     heads = [frame_heads(path) for path in files]
     assert [n for each in heads for n in each] == list(range(41))  # no frame twice
+
+
+def test_who_leaves_the_writing_to_another_thread_never_waits_for_a_slow_disk(
+    home: Home, writer: JournalWriter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(writer, 1)
+    wait_for(lambda: writer.waiting == 0)
+    assert writer.stuck_ns == 0
+    slow = Slow(monkeypatch)
+    writer.tick(1, 1, 1, later=True)
+    assert slow.waiting.wait(60)
+    writer.media(sweep_of({7: [b"abc"]}))
+    writer.tick(2, 2, 2, later=True)
+    clock.advance(NS)
+    assert writer.stuck_ns == NS
+    assert not writer.full
+    assert len(read_journal(home)) == 1
+    slow.go.set()
+    wait_for(lambda: writer.waiting == 0)
+    assert writer.stuck_ns == 0
+    assert [type(record) for record in read_journal(home)] == [
+        frames.Control, frames.Tick, frames.Media, frames.Tick
+    ]  # fmt: skip
+    writer.stop(STOP)
+
+
+def test_a_sync_that_fails_during_a_write_loses_nothing_of_either(
+    home: Home, turned: JournalWriter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    say(turned, 1)
+    slow = Slow(monkeypatch)
+    writing_two = threading.Thread(target=say, args=(turned, 2))
+    writing_two.start()
+    assert slow.waiting.wait(60)
+    disk.sync = "input/output error"
+    turned._sync()
+    disk.sync = None
+    slow.go.set()
+    writing_two.join()
+    assert turned.waiting > 0
+    clock.advance(NS)
+    turned._attend()
+    turned.stop(STOP)
+    assert said(home) == [1, 2]
+    heads = [frame_heads(path) for path in sorted(home.journal.iterdir())]
+    assert heads[0] == []  # given up, and cut to what was safe: nothing
+    assert heads[1][:2] == [0, 1]
 
 
 def test_no_file_follows_another_at_once_unless_it_is_much_too_large(

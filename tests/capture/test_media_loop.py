@@ -191,12 +191,12 @@ def test_while_the_journal_is_full_packets_stay_in_the_kernel(
     commits: list[bool] = []
     with monkeypatch.context() as patch:
         patch.setattr(JournalWriter, "full", property(lambda _: True))
-        patch.setattr(bench.journal, "commit", lambda: commits.append(True))
+        patch.setattr(bench.journal, "commit", lambda later: commits.append(later))
         for _ in range(50):
             bench.send(sock, bytes(172))
         bench.loop.turn()
         assert bench.records() == before  # nothing read, and no tick that would cover it
-        assert commits == [True]
+        assert commits == [False]
     bench.loop._next_drops = 0
     bench.loop.turn()
     records = bench.records()
@@ -211,6 +211,27 @@ def test_while_the_journal_is_full_packets_stay_in_the_kernel(
     (end,) = controls(bench.records(), "end")
     assert end.facts["drops"] == {"1": 50 - kept}
     assert bench.loop.drops == 50 - kept  # of closed streams too
+
+
+def test_while_a_write_takes_its_time_packets_stay_in_the_kernel_but_not_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There no kill can lose them; they are read before the kernel's buffers are full."""
+    sock = bench.bound()
+    bench.add(1, sock)
+    bench.loop.turn()
+    bench.loop._later = True
+    bench.send(sock, b"patient")
+    monkeypatch.setattr(JournalWriter, "stuck_ns", media_loop.PATIENCE_NS - 1)
+    bench.loop.turn()
+    assert bench.loop.packets == 0
+    monkeypatch.setattr(JournalWriter, "stuck_ns", media_loop.PATIENCE_NS)
+    bench.loop.turn()
+    assert bench.loop.packets == 1
+    bench.journal.commit()
+    records = bench.records()
+    assert [p.data for p in packets(records)] == [b"patient"]
+    assert late_packets(records) == []
 
 
 def test_what_a_call_leaves_behind_while_the_journal_is_full_is_counted(

@@ -2,7 +2,11 @@
 
 `control` writes a frame at once (a killed process loses nothing the kernel has); `media` collects
 until `commit`. A thread of its own syncs every 200 ms and opens files, so that nobody who writes ever
-waits for either.
+waits for either. Writing itself waits now and then, for seconds where the file system commits its own
+journal to a slow disk: `tick` can leave it to another thread, so that the sockets are swept on.
+
+Two locks: `_writing` is held while a frame goes to the file, and while files are changed or closed;
+`_lock` for what is in memory alone, and taken after it. Nobody who only collects waits for the disk.
 
 When the disk refuses:
 - a frame that could not be written is cut off again and waits in memory; it and those behind it are
@@ -76,13 +80,15 @@ class JournalWriter:
         self._log = log
         self._key_id = hashlib.sha256(key).digest()[:8]
         self._maker = FrameMaker(instance, key)
-        self._lock = threading.RLock()  # never waited for by the syncing thread while it syncs
+        self._lock = threading.RLock()  # never held while the disk does anything
+        self._writing = threading.Lock()
         self._next_frame = 0
         self._next_file = 0
         self._pending = Collected()
         self._together = False
         self._backlog: deque[memoryview] = deque()  # not written
         self._backlog_bytes = 0
+        self._stuck_since = 0
         self._unsafe: deque[memoryview] = deque()  # written, not synced
         self._unsafe_bytes = 0
         self._written = 0  # frames written so far; those in _unsafe are the last of them
@@ -104,6 +110,9 @@ class JournalWriter:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._thread.start()
+        self._wake = threading.Event()
+        self._writer = threading.Thread(target=self._write_loop, name="journal-write", daemon=True)
+        self._writer.start()
 
     # --- what callers write ---
 
@@ -112,8 +121,9 @@ class JournalWriter:
         what is being written `together`."""
         with self._lock:
             self.note(facts, attachments)
-            if not self._together:
-                self.commit()
+            wait = self._together
+        if not wait:
+            self.commit()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -145,13 +155,16 @@ class JournalWriter:
                 )
                 self._collect(frames.encode_record(frames.TYPE_MEDIA, *body))
                 if self._pending.size > FRAME_BYTES:
-                    self.commit()
+                    self._make_frame()
 
-    def tick(self, wall: int, mono: int, watermark: int) -> None:
-        """Say that every packet that arrived before `watermark` (wall ns) is in the journal; commit."""
+    def tick(self, wall: int, mono: int, watermark: int, *, later: bool = False) -> None:
+        """Say that every packet that arrived before `watermark` (wall ns) is in the journal; commit.
+
+        With `later` another thread hands it to the kernel, at once unless the disk makes it wait.
+        """
         with self._lock:
             self._collect(frames.encode_record(frames.TYPE_TICK, frames.encode_tick(wall, mono, watermark)))
-            self.commit()
+        self.commit(later=later)
 
     def stop(self, facts: bytes) -> None:
         """Write the clean end (canonical JSON), sync and close.
@@ -161,13 +174,15 @@ class JournalWriter:
         """
         with self._lock:
             self._collect(frames.encode_record(frames.TYPE_STOP, facts))
-            self.commit()
+        self.commit()
         self.close()
 
     def close(self) -> None:
-        """End the syncing thread, write and sync what waits, close the files. Raises MachineError."""
+        """End both threads, write and sync what waits, close the files. Raises MachineError."""
         self._stop.set()
+        self._wake.set()
         self._thread.join()
+        self._writer.join()
         pause = threading.Event()
         for _ in range(LAST_TRIES):
             self._attend()
@@ -176,7 +191,7 @@ class JournalWriter:
             pause.wait(SYNC_SECONDS)
             with self._lock:
                 self._retry_at = self._open_at = 0
-                self._flush()
+            self._flush()
         trouble, waiting = self._trouble, self.waiting
         for file in (*self._retired, *self._behind, *([self._file] if self._file else [])):
             file.close()
@@ -190,31 +205,53 @@ class JournalWriter:
     def _collect(self, record: list[bytes | memoryview]) -> None:
         self._pending.add(record)
 
-    def commit(self) -> None:
-        """Encrypt what was collected into one frame and hand it to the kernel."""
+    def commit(self, *, later: bool = False) -> None:
+        """Encrypt what was collected into one frame and hand it to the kernel, `later` as in `tick`."""
         with self._lock:
-            if self._pending.size:
-                frame = self._maker.make(self._next_frame, self._pending.take())
-                self._next_frame += 1
-                self._backlog.append(frame)
-                self._backlog_bytes += len(frame)
+            self._make_frame()
+        if later:
+            self._wake.set()
+        else:
             self._flush()
+
+    def _make_frame(self) -> None:
+        if self._pending.size:
+            if not self._backlog:
+                self._stuck_since = self._clock.monotonic_ns()
+            frame = self._maker.make(self._next_frame, self._pending.take())
+            self._next_frame += 1
+            self._backlog.append(frame)
+            self._backlog_bytes += len(frame)
 
     def _flush(self) -> None:
         """Write waiting frames in order, unless the disk has refused just now."""
-        if self._trouble is not None and self._clock.monotonic_ns() < self._retry_at:
-            return
-        while self._backlog and self._file is not None:
-            try:
-                self._file.write(self._backlog[0])
-            except MachineError as error:
-                self._refused(error, self._file.folder)
-                return
-            frame = self._backlog.popleft()
-            self._backlog_bytes -= len(frame)
-            self._unsafe.append(frame)
-            self._unsafe_bytes += len(frame)
-            self._written += 1
+        with self._writing:
+            while self._write_one():
+                pass
+
+    def _write_one(self) -> bool:
+        """Write the first of the waiting frames; False where there is none, or no disk to take it."""
+        with self._lock:
+            refused = self._trouble is not None and self._clock.monotonic_ns() < self._retry_at
+            if refused or not self._backlog or self._file is None:
+                return False
+            frame, file = self._backlog[0], self._file
+        try:
+            file.write(frame)
+        except MachineError as error:
+            with self._lock:
+                self._refused(error, file.folder)
+            return False
+        with self._lock:
+            # A sync that failed meanwhile has taken everything back: the frame goes again, behind others.
+            if self._file is file:
+                self._backlog.popleft()
+                self._backlog_bytes -= len(frame)
+                self._unsafe.append(frame)
+                self._unsafe_bytes += len(frame)
+                self._written += 1
+                self._stuck_since = self._clock.monotonic_ns()
+        return True
 
     def _refused(self, error: MachineError, folder: Path) -> None:
         """Note why the disk refuses; give files up that cannot be trusted any more."""
@@ -270,6 +307,13 @@ class JournalWriter:
         return self.waiting > MEMORY_BYTES + CONTROL_BYTES
 
     @property
+    def stuck_ns(self) -> int:
+        """How long a disk that does not refuse has kept the first of the waiting frames waiting; 0: none."""
+        if not self._backlog or self._trouble is not None:
+            return 0
+        return max(1, self._clock.monotonic_ns() - self._stuck_since)
+
+    @property
     def trouble(self) -> MachineError | None:
         """Why the disk refuses, while it does; until all that waited is on it."""
         return self._trouble
@@ -298,7 +342,8 @@ class JournalWriter:
             written = self._written
             retired, self._retired = self._retired, []
         for old in retired:
-            old.give_up()
+            with self._writing:  # of the last frame that went to it
+                old.give_up()
         if not chain:
             return
         at = chain[0]
@@ -334,14 +379,14 @@ class JournalWriter:
         except MachineError as error:
             self._open_failed(error, folder)
             return
-        with self._lock:
-            try:
+        try:
+            with self._writing:
                 self._begin(fresh)
-            except MachineError as error:
-                fresh.discard()
-                self._open_failed(error, folder)
-                return
-            self._flush()
+        except MachineError as error:
+            fresh.discard()
+            self._open_failed(error, folder)
+            return
+        self._flush()
 
     def _is_full(self, file: JournalFile) -> bool:
         old = self._clock.monotonic_ns() - self._begun_at >= FILE_NS
@@ -356,21 +401,23 @@ class JournalWriter:
                 self._places.refused(folder)
 
     def _begin(self, fresh: JournalFile) -> None:
-        """From here on `fresh` is written to; what stands before it is complete."""
-        # Were the files before it to fail, their frames would come after it: it must not claim a later one.
-        first = self._written - len(self._unsafe)
-        number, wall = self._next_file, self._clock.wall_ns()
+        """From here on `fresh` is written to; what stands before it is complete. For who is `_writing`."""
+        with self._lock:
+            # Were the files before it to fail, their frames would come after it: it must not claim more.
+            first = self._written - len(self._unsafe)
+            number, wall = self._next_file, self._clock.wall_ns()
         header = frames.JournalHeader(self.instance, number, first, wall, self._key_id).encode()
         fresh.begin(self._home.journal_file(self.instance, number, fresh.folder), header)
-        if self._file is not None:
-            self._behind.append(self._file)
-        self._file, self._leave, self._next_file = fresh, False, number + 1
-        self._begun_at = self._clock.monotonic_ns()
-        self._retry_at = 0
-        if self._trouble is not None and not self._places.at_home(fresh):
-            text = f"the journal goes to {fresh.folder}: {self._trouble.message}"
-            self._trouble = MachineError(text, cure=self._trouble.cure)
-            self._log.warning("journal goes to the fallback", folder=str(fresh.folder))
+        with self._lock:
+            if self._file is not None:
+                self._behind.append(self._file)
+            self._file, self._leave, self._next_file = fresh, False, number + 1
+            self._begun_at = self._clock.monotonic_ns()
+            self._retry_at = 0
+            if self._trouble is not None and not self._places.at_home(fresh):
+                text = f"the journal goes to {fresh.folder}: {self._trouble.message}"
+                self._trouble = MachineError(text, cure=self._trouble.cure)
+                self._log.warning("journal goes to the fallback", folder=str(fresh.folder))
 
     def _attend(self) -> None:
         """One round of the thread."""
@@ -380,6 +427,14 @@ class JournalWriter:
     def _sync_loop(self) -> None:
         while not self._stop.wait(SYNC_SECONDS):
             self._attend()
+
+    # --- writing what `tick` leaves: in a thread of its own ---
+
+    def _write_loop(self) -> None:
+        while not self._stop.is_set():
+            if self._wake.wait(SYNC_SECONDS):
+                self._wake.clear()
+                self._flush()
 
 
 def _pieces(sweep: Sweep) -> Iterator[tuple[slice, slice]]:

@@ -31,6 +31,9 @@ SWEEP_NS = 150_000_000
 """A packet waits so long in the kernel, and for the sweep itself: that is what is lost where everything is
 killed at once, and 250 ms of it are promised. The shorter, the more system calls for the same packets."""
 DROPS_NS = NS
+PATIENCE_NS = 3 * NS
+"""While a write to the journal takes its time packets are left in the kernel, where no kill can lose them;
+after so long they are read all the same: the kernel's buffers hold 5 s."""
 MAX_SOURCES = 64  # changes of a stream's source that are noted: each is an event of the call, sealed and kept
 
 
@@ -126,6 +129,7 @@ class MediaLoop(threading.Thread):
         self.octets = 0
         self.lost = 0  # packets read and not kept, for want of room in the journal
         self.sweep_ns = 0  # how long the last turn took, journal included
+        self._later = False  # in the thread: what it journals is written by another
         self.ended = threading.Event()  # set early means: the thread died, the process must too
 
     # --- from the SIP thread ---
@@ -166,11 +170,13 @@ class MediaLoop(threading.Thread):
 
     def run(self) -> None:
         due = self._clock.monotonic_ns()
+        self._later = True
         try:
             while not self._stop_asked.is_set():
                 self.turn()
                 due = max(due + SWEEP_NS, self._clock.monotonic_ns())
                 self._stop_asked.wait((due - self._clock.monotonic_ns()) / NS)
+            self._later = False
             self.turn()
         finally:
             self.ended.set()
@@ -180,14 +186,18 @@ class MediaLoop(threading.Thread):
         began = self._clock.monotonic_ns()
         self._do_work()
         if self._journal.full:
-            self._journal.commit()
+            self._journal.commit(later=self._later)
+            return
+        if self._later and 0 < self._journal.stuck_ns < PATIENCE_NS:
             return
         sweep = self._receiver.sweep()
         self._keep(sweep)
         if sweep.monotonic_ns >= self._next_drops:
             self._next_drops = sweep.monotonic_ns + DROPS_NS
             self._report_drops(sweep.wall_ns, sweep.monotonic_ns)
-        self._journal.tick(sweep.wall_ns, sweep.monotonic_ns, self._honest(sweep.watermark_ns))
+        self._journal.tick(
+            sweep.wall_ns, sweep.monotonic_ns, self._honest(sweep.watermark_ns), later=self._later
+        )
         self.sweep_ns = self._clock.monotonic_ns() - began
 
     def _honest(self, watermark: int) -> int:
@@ -356,7 +366,7 @@ class MediaLoop(threading.Thread):
                 self._note(str(work.facts["key"]), {"type": "off", "count": unkept}, wall, mono)
             drops = {handle: n for handle, n in self._receiver.drops(handles).items() if n}
             counts = {str(handle): n for handle, n in drops.items()}
-            self._journal.control(work.facts | {"drops": counts}, [work.attachment])
+            self._journal.note(work.facts | {"drops": counts}, [work.attachment])
         finally:
             work.then()
         lost = sum(drops.values())
