@@ -354,16 +354,16 @@ def test_what_was_read_early_stands_first_under_its_handle(bench: Bench) -> None
     address = (
         socket.AF_INET.to_bytes(2, sys.byteorder) + b"\x12\x34" + socket.inet_aton("192.0.2.9") + bytes(8)
     )
+    bench.add(7, one)
+    bench.add(8, ends)
+    bench.remove(8)
+    bench.add(9, two)
     bench.loop.read_early(
         [
             read_early((two.fileno(), b"a"), (99_999, b"nobody's"), (one.fileno(), b"b"), address=address),
             read_early((ends.fileno(), b"c"), (one.fileno(), b"d")),
         ]
     )
-    bench.add(7, one)
-    bench.add(8, ends)
-    bench.remove(8)
-    bench.add(9, two)
     bench.loop.turn()
     records = bench.records()
     found = packets(records)
@@ -385,11 +385,11 @@ def test_what_was_read_early_stands_first_under_its_handle(bench: Bench) -> None
 
 def test_what_is_off_is_not_kept_because_it_was_read_early(bench: Bench) -> None:
     one, two = bench.bound(), bench.bound()
-    bench.loop.read_early([read_early((one.fileno(), b"off"), (two.fileno(), b"on"))])
     muted = Muted((1,), "1", {"type": "off", "stream": 1})
     bench.loop.put(Mute(True, (muted,)))
     bench.add(1, one)
     bench.add(2, two)
     bench.loop.put(Mute(True, (Muted((2,), "1", {"type": "off", "stream": 2}),)))
+    bench.loop.read_early([read_early((one.fileno(), b"off"), (two.fileno(), b"on"))])
     bench.loop.turn()
     assert [p.data for p in packets(bench.records())] == [b"on"], "the second was switched off later"

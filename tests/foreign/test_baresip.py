@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.request
 import wave
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -127,6 +128,22 @@ def recorded(recorder: Recorder, number: int) -> tuple[int, NDArray[np.int16]]:
         return file.getframerate(), samples[:, 0]
 
 
+def played(recorder: Recorder, number: int) -> NDArray[np.int16]:
+    """The caller's channel as the call's page plays it to somebody whom a login link has let in."""
+    recorder.command("user", "add", "ann", "--role", "operator")  # or she is there already
+    link = json.loads(recorder.command("user", "link", "ann", "--json").stdout)["url"]
+    person = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with person.open(link) as shown:
+        assert shown.status == 200
+    address = link.partition("/login/")[0] + f"/calls/{number}"
+    with person.open(address) as shown:
+        page = shown.read().decode()
+    assert f"/calls/{number}/audio/all.wav" in page
+    with person.open(f"{address}/audio/all.wav") as sound, wave.open(BytesIO(sound.read())) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return samples.reshape(-1, file.getnchannels())[:, 0]
+
+
 def test_over_tls_with_srtp(tmp_path: Path, secured: tuple[Recorder, int, Path]) -> None:
     recorder, port, certificate = secured
     sent = voice(tmp_path, 8000)
@@ -141,6 +158,7 @@ def test_over_tls_with_srtp(tmp_path: Path, secured: tuple[Recorder, int, Path])
     rate, heard = recorded(recorder, number)
     assert rate == 8000
     assert likeness(sent, heard) > 0.95
+    assert likeness(sent, played(recorder, number)) > 0.95
     checked = recorder.command("verify")
     assert checked.returncode == 0, checked.stdout[-2000:]
     packets = recorder.export(number, "pcap")
@@ -157,6 +175,7 @@ def test_over_udp_without_siprec(tmp_path: Path, secured: tuple[Recorder, int, P
     assert (shown["mode"], shown["lost"]) == ("direct", 0)
     assert shown["parties"][0]["aor"] == "sip:caller@127.0.0.1"
     assert likeness(sent, recorded(recorder, number)[1]) > 0.95
+    assert likeness(sent, played(recorder, number)) > 0.95
 
 
 def test_opus_is_heard(tmp_path: Path, secured: tuple[Recorder, int, Path]) -> None:

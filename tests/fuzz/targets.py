@@ -19,6 +19,7 @@ from zlib import crc32
 
 import numpy as np
 from tests.intake.test_packets import A, B, fragments, pcap, udp
+from tests.intake.test_sip_streams import connection
 from tests.intake.test_vcon import a_vcon
 from tests.record.conftest import ROUNDTRIPS, VECTORS
 from tests.wire.conftest import BODIES, METADATA, OFFER, SIPREC, TCP, UDP, Bench, invite, request
@@ -202,6 +203,8 @@ CALL = [
     *((1 + 0.02 * n, udp(A, 4000, B, 4002, packet)) for n, packet in enumerate(PACKETS * 2)),
     *((2.0, part) for part in fragments(udp(A, 4000, B, 4002, bytes(3000)))),
     (2.1, udp("fd00::1", 4000, "fd00::2", 4002, PACKETS[0])),
+    *((2.2, one) for one in connection(A, B, MESSAGES[0] + MESSAGES[1], sizes=(40, 700, 1))),
+    *((2.3, one) for one in connection("fd00::1", "fd00::2", MESSAGES[2])),
 ]
 
 

@@ -228,7 +228,7 @@ def test_any_bytes_after_the_magic_are_read_to_an_end(data: bytes, ng: bool) -> 
 
     head = b"\x0a\x0d\x0d\x0a" if ng else pcap([])[:24]
     try:
-        list(Capture().datagrams(io.BytesIO(head + data)))
+        list(Capture().packets_of(io.BytesIO(head + data)))
     except RefusedError as error:
         assert "link type" in str(error)  # noqa: PT017
 

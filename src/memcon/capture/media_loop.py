@@ -20,7 +20,7 @@ from memcon.errors import LocalError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from memcon.capture.journal import JournalWriter
     from memcon.capture.log import Log
@@ -123,8 +123,6 @@ class MediaLoop(threading.Thread):
         self._holds: dict[int, int] = {}
         self._holds_lock = threading.Lock()
         self._next_hold = 0
-        self._early: list[Sweep] = []  # read before the calls were taken up, by descriptor
-        self._by_descriptor: dict[int, int] = {}
         self.packets = 0
         self.octets = 0
         self.lost = 0  # packets read and not kept, for want of room in the journal
@@ -149,9 +147,29 @@ class MediaLoop(threading.Thread):
             self._holds[self._next_hold] = wall
             return self._next_hold, wall
 
-    def read_early(self, sweeps: Sequence[Sweep]) -> None:
-        """Before the start: what was read of these sockets already. It is kept before the first sweep."""
-        self._early = list(sweeps)
+    def read_early(self, sweeps: Iterable[Sweep]) -> None:
+        """Before the start, with the work of all calls that are gone on with put in: keep what was read of
+        their sockets already, each packet under the descriptor that it came from.
+
+        Now, and not in the thread: a descriptor that is closed soon may be another socket's then. What is
+        of no call is of none any more. It stands before any end of a call, and before the first sweep.
+        """
+        later: list[Work] = []
+        handles: dict[int, int] = {}
+        for _ in range(self._work.qsize()):
+            work = self._work.get_nowait()
+            # what is off stays off: its Mute comes before its Add
+            if isinstance(work, Add) or (isinstance(work, Mute) and not self._knows(work)):
+                self._do(work)
+            else:
+                later.append(work)
+            if isinstance(work, Add) and work.handle in self._streams:
+                handles[work.sock.fileno()] = work.handle
+        for sweep in sweeps:
+            self._keep(_owned(sweep, handles))
+            self._journal.commit()
+        for work in later:
+            self._do(work)
 
     def packets_of(self, handles: Iterable[int]) -> int:
         """Packets received so far on these handles, kept or not."""
@@ -264,49 +282,12 @@ class MediaLoop(threading.Thread):
     # --- work ---
 
     def _do_work(self) -> None:
-        if self._early:
-            self._do_first_work()
         while True:
             try:
                 work = self._work.get_nowait()
             except queue.Empty:
                 return
             self._do(work)
-
-    def _do_first_work(self) -> None:
-        """What was read early is kept when all sockets have their owners, and before any of them ends."""
-        later: list[Work] = []
-        for _ in range(self._work.qsize()):
-            work = self._work.get_nowait()
-            if isinstance(work, Add):
-                self._by_descriptor[work.sock.fileno()] = work.handle
-            # what is off stays off: its Mute comes before its Add
-            if isinstance(work, Add) or (isinstance(work, Mute) and not self._knows(work)):
-                self._do(work)
-            else:
-                later.append(work)
-        sweeps, self._early = self._early, []
-        for sweep in sweeps:
-            self._keep(self._owned(sweep))
-            self._journal.commit()
-        self._by_descriptor.clear()
-        for work in later:
-            self._do(work)
-
-    def _owned(self, sweep: Sweep) -> Sweep:
-        """A sweep by descriptor as one by handle; without what belongs to no call."""
-        mine = {fd: handle for fd, handle in self._by_descriptor.items() if handle in self._streams}
-        known, place = np.unique(sweep.stream, return_inverse=True)
-        keep = np.array([fd in mine for fd in known.tolist()], np.bool_)[place]
-        handles = np.array([mine.get(fd, 0) for fd in known.tolist()], np.uint32)[place]
-        return replace(
-            sweep,
-            stream=handles[keep],
-            arrival=sweep.arrival[keep],
-            length=sweep.length[keep],
-            data=sweep.data[np.repeat(keep, sweep.length)],
-            sources=[(row, mine[fd], address) for row, fd, address in sweep.sources if fd in mine],
-        )
 
     def _do(self, work: Work) -> None:
         if isinstance(work, Add):
@@ -380,3 +361,18 @@ class MediaLoop(threading.Thread):
             packets=packets - unkept,
             kernel_drops=lost,
         )
+
+
+def _owned(sweep: Sweep, handles: Mapping[int, int]) -> Sweep:
+    """A sweep by descriptor as one by handle; without what belongs to no call."""
+    known, place = np.unique(sweep.stream, return_inverse=True)
+    keep = np.array([fd in handles for fd in known.tolist()], np.bool_)[place]
+    renamed = np.array([handles.get(fd, 0) for fd in known.tolist()], np.uint32)[place]
+    return replace(
+        sweep,
+        stream=renamed[keep],
+        arrival=sweep.arrival[keep],
+        length=sweep.length[keep],
+        data=sweep.data[np.repeat(keep, sweep.length)],
+        sources=[(row, handles[fd], address) for row, fd, address in sweep.sources if fd in handles],
+    )

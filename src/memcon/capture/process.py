@@ -189,8 +189,8 @@ class Capture:
                 deaf=len(taken.deaf),
                 failed=taken.failed,
             )
-        if self._early is not None:
-            self._media.read_early(self._early.stop())
+        if self._early is not None and (sweeps := self._early.stop()):
+            self._media.read_early(sweeps)
         sockets.close_rest()
         for name, held in self._held.items():
             if name not in map(str, self._settings.listen) and name.startswith(("udp:", "tcp:", "tls:")):

@@ -13,11 +13,14 @@ from memcon.cli.common import home_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
 from memcon.seal.held import unlock_here
-from memcon.service.supervisor import Supervisor, only_one
+from memcon.service.supervisor import HOLDS, Supervisor, only_one
 from memcon.service.systemd import Manager
 from memcon.service.witnessing import read_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memcon.clock import Clock
     from memcon.store.paths import Home
 
 READY_SECONDS = 60
@@ -39,12 +42,16 @@ def command(home: Home, reason: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def say(text: str) -> None:
+        console.print(f"memcon: {text}")
+
     with only_one(home):
-        supervisor = Supervisor(home, clock, say=lambda text: console.print(f"memcon: {text}"))
+        supervisor = Supervisor(home, clock, say=say)
         unlock_here(home)  # before capture looks for calls to go on with
         supervisor.start()
         try:
-            wait_ready(supervisor, clock, stop)
+            wait_ready(supervisor, clock, stop, say)
             for end in config.sip_listen:
                 host = f"[{end.host}]" if ":" in end.host else end.host
                 console.print(f"SIP      {end.transport}://{host}:{end.port}")
@@ -68,12 +75,22 @@ def command(home: Home, reason: str) -> None:
     )
 
 
-def wait_ready(supervisor: Supervisor, clock: SystemClock, stop: threading.Event) -> None:
-    """Wait until every worker is up. Raises MachineError when one is not within a minute."""
+def wait_ready(
+    supervisor: Supervisor, clock: Clock, stop: threading.Event, say: Callable[[str], None]
+) -> None:
+    """Wait until every worker is up; for a minute. Raises MachineError when capture is not by then.
+
+    With capture up, calls are being recorded: then another that a busy machine has kept from starting is
+    told, and waited for no more. To give up would end the calls.
+    """
     until = clock.monotonic_ns() + READY_SECONDS * NS
-    while not supervisor.ready():
+    while late := supervisor.late():
         if stop.wait(LOOK_SECONDS):
             return
         if clock.monotonic_ns() > until:
-            raise MachineError(f"memcon was not up within {READY_SECONDS} s", cure="The lines above say why")
+            if HOLDS in late:
+                text = f"memcon was not up within {READY_SECONDS} s"
+                raise MachineError(text, cure="The lines above say why")
+            say(f"{' and '.join(late)} not up within {READY_SECONDS} s; recording goes on")
+            return
         supervisor.watch()

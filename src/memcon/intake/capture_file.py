@@ -1,4 +1,4 @@
-"""UDP datagrams of a capture file: pcap and pcapng, over the link layers that calls are captured on.
+"""UDP datagrams and TCP segments of a capture file: pcap and pcapng, over the link layers of calls.
 
 pcap: draft-ietf-opsawg-pcap. pcapng: draft-ietf-opsawg-pcapng. A datagram that was cut when it was captured
 is counted and left out; IPv4 fragments are put together where all of them are there.
@@ -21,7 +21,7 @@ MOST_FRAGMENTS = 4096
 _ETHERNET, _RAW, _RAW_BSD, _NULL, _LOOP, _SLL, _SLL2, _IPV4, _IPV6 = 1, 101, 12, 0, 108, 113, 276, 228, 229
 _MICRO, _NANO = b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"
 _SECTION, _INTERFACE, _PACKET, _SIMPLE = 0x0A0D0D0A, 1, 6, 3
-_UDP = 17
+_TCP, _UDP = 6, 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,23 @@ class Datagram:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A TCP segment: `flags` are the last eight of its header, `payload` may be empty."""
+
+    wall: int
+    source: bytes
+    source_port: int
+    target: bytes
+    target_port: int
+    sequence: int
+    flags: int
+    payload: bytes
+
+
 @dataclass(slots=True)
 class Capture:
-    """Reads datagrams; what could not be read is counted. `broken` says where the file itself ends."""
+    """Reads datagrams and segments; what could not be read is counted. `broken` says where the file ends."""
 
     packets: int = 0
     cut: int = 0
@@ -46,8 +60,8 @@ class Capture:
     broken: str = ""
     _fragments: dict[tuple[bytes, bytes, int], dict[int, tuple[bytes, bool]]] = field(default_factory=dict)
 
-    def datagrams(self, file: BinaryIO) -> Iterator[Datagram]:
-        """Every whole UDP datagram in the order of the file; RefusedError for an unknown link layer."""
+    def packets_of(self, file: BinaryIO) -> Iterator[Datagram | Segment]:
+        """Each whole datagram and segment, in the file's order; RefusedError for an unknown link layer."""
         magic = file.read(4)
         frames = self._pcapng(file) if magic == b"\x0a\x0d\x0d\x0a" else self._pcap(file, magic)
         for wall, link, frame, length in frames:
@@ -55,11 +69,11 @@ class Capture:
             if len(frame) < length:
                 self.cut += 1
                 continue
-            found = self._ip(_network(link, frame))
+            found = self._ip(wall, _network(link, frame))
             if found is None:
                 self.other += 1
             else:
-                yield Datagram(wall, *found)
+                yield found
 
     def _pcap(self, file: BinaryIO, magic: bytes) -> Iterator[tuple[int, int, bytes, int]]:
         order = ">" if magic in (_MICRO, _NANO) else "<"
@@ -118,33 +132,34 @@ class Capture:
                 length = struct.unpack(f"{order}I", body[:4])[0]
                 yield 0, interfaces[0][0], body[4 : 4 + length], length
 
-    def _ip(self, packet: bytes) -> tuple[bytes, int, bytes, int, bytes] | None:
+    def _ip(self, wall: int, packet: bytes) -> Datagram | Segment | None:
         if len(packet) < 20:
             return None
         version = packet[0] >> 4
         if version == 4:
-            return self._ipv4(packet)
-        if version == 6 and len(packet) >= 48 and packet[6] == _UDP:
+            return self._ipv4(wall, packet)
+        if version == 6 and len(packet) >= 48:
             size = int.from_bytes(packet[4:6], "big")
-            return _udp(packet[8:24], packet[24:40], packet[40 : 40 + size])
+            return _inside(wall, packet[6], packet[8:24], packet[24:40], packet[40 : 40 + size])
         return None
 
-    def _ipv4(self, packet: bytes) -> tuple[bytes, int, bytes, int, bytes] | None:
+    def _ipv4(self, wall: int, packet: bytes) -> Datagram | Segment | None:
         size, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
-        if packet[9] != _UDP or size < 20 or total > len(packet):
+        protocol = packet[9]
+        if protocol not in (_TCP, _UDP) or size < 20 or total > len(packet):
             return None
         source, target, content = packet[12:16], packet[16:20], packet[size:total]
         flags = int.from_bytes(packet[6:8], "big")
         more, offset = bool(flags & 0x2000), (flags & 0x1FFF) * 8
         if not more and not offset:
-            return _udp(source, target, content)
-        key = source, target, int.from_bytes(packet[4:6], "big")
+            return _inside(wall, protocol, source, target, content)
+        key = source, target, protocol << 16 | int.from_bytes(packet[4:6], "big")
         parts = self._fragments.setdefault(key, {})
         parts[offset] = content, more
         whole = _joined(parts)
         if whole is not None:
             del self._fragments[key]
-            return _udp(source, target, whole)
+            return _inside(wall, protocol, source, target, whole)
         if len(self._fragments) > MOST_FRAGMENTS:
             del self._fragments[next(iter(self._fragments))]
         return None
@@ -182,13 +197,20 @@ def _network(link: int, frame: bytes) -> bytes:
     return frame[at + 2 :] if frame[at : at + 2] in (b"\x08\x00", b"\x86\xdd") else b""
 
 
-def _udp(source: bytes, target: bytes, data: bytes) -> tuple[bytes, int, bytes, int, bytes] | None:
-    if len(data) < 8:
-        return None
-    from_port, to_port, size = struct.unpack(">HHH", data[:6])
-    if size < 8 or size > len(data):
-        return None
-    return source, from_port, target, to_port, data[8:size]
+def _inside(wall: int, protocol: int, source: bytes, target: bytes, data: bytes) -> Datagram | Segment | None:
+    """What an IP packet carries; None for what is neither, or cut."""
+    if protocol == _UDP and len(data) >= 8:
+        from_port, to_port, size = struct.unpack(">HHH", data[:6])
+        whole = 8 <= size <= len(data)
+        return Datagram(wall, source, from_port, target, to_port, data[8:size]) if whole else None
+    if protocol == _TCP and len(data) >= 20:
+        from_port, to_port, number, offset, flags = struct.unpack(">HHI4xBB", data[:14])
+        head = (offset >> 4) * 4
+        whole = 20 <= head <= len(data)
+        return (
+            Segment(wall, source, from_port, target, to_port, number, flags, data[head:]) if whole else None
+        )
+    return None
 
 
 def _joined(parts: dict[int, tuple[bytes, bool]]) -> bytes | None:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from memcon import __version__
 from memcon.clock import utc
 from memcon.errors import FormatError
-from memcon.intake.capture_file import NS, Capture, Datagram
+from memcon.intake.capture_file import NS, Capture, Datagram, Segment
 from memcon.intake.found import Found, Lane
 from memcon.intake.refusals import RefusedError
+from memcon.intake.sip_streams import SipStreams, looks_like_sip
 from memcon.wire import multipart, sdp, sip, siprec
 from memcon.wire.codec import codec_for
 
@@ -88,10 +89,17 @@ class Signalling:
         self.calls: list[str] = []
         self.events: list[tuple[int, str, str]] = []
         self._sides: dict[tuple[str, str], str] = {}
+        self._streams = SipStreams()
+
+    def take_segment(self, one: Segment) -> None:
+        """A segment of TCP: whatever messages end with it."""
+        for raw in self._streams.feed(one):
+            ends = (one.source, one.source_port, one.target, one.target_port)
+            self.take(Datagram(one.wall, *ends, raw))
 
     def take(self, datagram: Datagram) -> bool:
-        """One datagram; whether it was SIP."""
-        if not _looks_like_sip(datagram.payload):
+        """One datagram, or a message of a stream; whether it was SIP."""
+        if not looks_like_sip(datagram.payload):
             return False
         try:
             message = sip.parse(datagram.payload)
@@ -173,21 +181,15 @@ class Signalling:
         return (others.pop() if len(others) == 1 else ""), codecs, encrypted
 
 
-_METHODS = (b"SIP/2.0 ", b"INVITE ", b"ACK ", b"BYE ", b"CANCEL ", b"OPTIONS ", b"UPDATE ", b"INFO ",
-            b"PRACK ", b"REGISTER ", b"REFER ", b"NOTIFY ", b"SUBSCRIBE ", b"MESSAGE ")  # fmt: skip
-
-
-def _looks_like_sip(payload: bytes) -> bool:
-    return payload.lstrip(b"\r\n").startswith(_METHODS)
-
-
 def analyse(path: Path, kind: Kind, limits: Limits, *, damaged: bool) -> Analysed:
     """Read a capture whole; RefusedError where it is broken (unless `damaged`) or holds no RTP."""
     capture, said = Capture(), Signalling()
     streams: dict[tuple[Endpoint, Endpoint, int], RtpStream] = {}
     with path.open("rb") as file:
-        for one in capture.datagrams(file):
-            if not said.take(one) and _may_be_rtp(one.payload):
+        for one in capture.packets_of(file):
+            if isinstance(one, Segment):
+                said.take_segment(one)
+            elif not said.take(one) and _may_be_rtp(one.payload):
                 source, target = (one.source, one.source_port), (one.target, one.target_port)
                 ssrc = int.from_bytes(one.payload[8:12], "big")
                 stream = streams.get((source, target, ssrc))

@@ -176,12 +176,16 @@ class Supervisor:
         for role in roles_of(config):
             self._set_to_work(self._prepare(role))
 
-    def ready(self) -> bool:
-        """Whether each worker has said that it is up. Raises MachineError when one died before that."""
+    def late(self) -> list[str]:
+        """The workers that have not said that they are up. Raises MachineError when one died before that."""
         for role, child in self._children.items():
             if child.process.poll() is not None and child.process.returncode == 2:
                 raise MachineError(f"{role} could not start", cure="The lines above say why")
-        return all((self._home.run / f"{role}.json").exists() for role in self._children)
+        return [role for role in self._children if not (self._home.run / f"{role}.json").exists()]
+
+    def ready(self) -> bool:
+        """Whether each worker has said that it is up. Raises MachineError when one died before that."""
+        return not self.late()
 
     def pids(self) -> dict[str, int]:
         """The workers' process ids."""
