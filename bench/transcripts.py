@@ -10,11 +10,12 @@ reference text by `pocketsphinx`, for files all of whose words its dictionary ha
     clean, telephone     what `memcon transcribe` keeps: whole channels
     loss                 telephone with 5 % of packets lost, concealed as memcon does
     zeros                the same, left as silence: what concealment is worth
-    live                 clean, a second at a time, as a call that is going on: what it comes to, what was
-                         written first, and how late that was
+    live                 clean, a fifth of a second at a time, as a call that is going on: what it comes to,
+                         what was written first, and how late that was
     calls                two-party calls at once, 45 % speech a side, on the clock of a core that does nothing
-                         else (the CPU time of each step): how busy it is, how late text is; words, and words
-                         of the same sound transcribed as a whole: with too many calls text is later, not less
+                         else (the CPU time of each step), careful readings beside: how busy it is, how late
+                         text is; words, and words of the same sound transcribed as a whole: with too many
+                         calls text is later, not less
     times                word starts against the alignment
     silence              ten minutes each of digital silence, hold tones, line noise
 """
@@ -58,6 +59,12 @@ if TYPE_CHECKING:
     from memcon.transcribe.whisper import WhisperEngine
 
 LOSS = 0.05
+PIECE = RATE // 5
+"""Samples that the listening process takes in at once (`live_call.STEP_MS`)."""
+SHARE = 15 / 110
+"""What a thread of niceness 19 gets beside one of niceness 10 (Linux, sched_prio_to_weight)."""
+LAG_S = 0.25
+"""From the end of a piece to its being there: a sweep of capture, the hold-back, a look."""
 Figures: TypeAlias = "dict[str, Any]"
 KINDS = ("clean", "telephone", "loss", "zeros", "live", "calls", "times", "silence")
 normal = EnglishTextNormalizer()
@@ -149,10 +156,10 @@ def channel_of(kind: str, one: Sample, seed: int) -> Channel:
 
 
 def live(one: Sample, engine: WhisperEngine, late: list[float]) -> tuple[str, str]:
-    """A file as a live channel, a second at a time, 0.2 s late: what was written first, and what it came to.
+    """A file as a live channel, piece by piece: what was written first, and what it came to.
 
     `late` gets how long after the end of each utterance its text was there, in seconds, with decodes as long
-    as they took here.
+    as they took of the processor; careful ones are done beside.
     """
     lane, ready = LiveLane("en"), 0.0
     first: list[str] = []
@@ -161,17 +168,17 @@ def live(one: Sample, engine: WhisperEngine, late: list[float]) -> tuple[str, st
     def decode() -> None:
         nonlocal ready
         while (due := lane.due()) is not None:
-            began = time.perf_counter()
+            began = time.process_time()
             new = lane.hear(due, engine, Wishes())
-            ready += time.perf_counter() - began
             if not due.settles:
+                ready += time.process_time() - began
                 first.extend(text_of(utterance.words) for utterance in new)
                 late.extend(ready - utterance.end / 1000 for utterance in new)
 
-    for at in range(0, len(sound) + 2 * RATE, RATE):
-        piece = sound[at : at + RATE]
-        lane.append(np.pad(piece, (0, RATE - len(piece))))
-        ready = max(ready, at / RATE + 1.2)
+    for at in range(0, len(sound) + 2 * RATE, PIECE):
+        piece = sound[at : at + PIECE]
+        lane.append(np.pad(piece, (0, PIECE - len(piece))))
+        ready = max(ready, (at + PIECE) / RATE + LAG_S)
         decode()
     lane.close()
     decode()
@@ -297,38 +304,48 @@ def talk(samples: list[Sample], seed: int, seconds: int) -> Samples:
     return np.concatenate(parts)[: seconds * RATE]
 
 
-def calls(samples: list[Sample], engine: WhisperEngine, count: int, seconds: int) -> Figures:
-    """So many calls at once; the clock is that of a core which does nothing else."""
-    sides = [talk(samples, n, seconds) for n in range(2 * count)]
+def calls(samples: list[Sample], engine: WhisperEngine, asked: argparse.Namespace) -> Figures:
+    """So many calls at once; the clock is that of a core which does nothing else.
+
+    Careful readings are done beside, with the share of that core that the kernel gives to their priority:
+    what they cost stands in `beside`, is worked off while nothing else is due, and slows it by `SHARE`.
+    """
+    seconds = asked.call_seconds
+    sides = [talk(samples, n, seconds) for n in range(2 * asked.calls)]
     lanes = [LiveLane("en") for _ in sides]
     late: list[float] = []
-    now, busy, come = 0.0, 0.0, 0
+    now, busy, beside, come = 0.0, 0.0, 0.0, 0
     while True:
         began = time.process_time()
-        while come < seconds and now >= come + 1.2:
+        while come < seconds * RATE and now >= (come + PIECE) / RATE + LAG_S:
             for lane, side in zip(lanes, sides, strict=True):
-                lane.append(side[come * RATE : (come + 1) * RATE])
-            come += 1
-        if come == seconds:
+                lane.append(side[come : come + PIECE])
+            come += PIECE
+        if come >= seconds * RATE:
             for lane in lanes:
                 lane.close()
-        due = min(
-            ((d, lane) for lane in lanes if (d := lane.due()) is not None),
-            key=lambda pair: pair[0].turn, default=None,
-        )  # fmt: skip
-        new = due[1].hear(due[0], engine, Wishes()) if due else []
+        found = [(due, lane) for lane in lanes if (due := lane.due()) is not None]
+        first = min((one for one in found if not one[0].settles), key=lambda one: one[0].turn, default=None)
+        new = first[1].hear(first[0], engine, Wishes()) if first else []
         spent = time.process_time() - began
-        now, busy = now + spent, busy + spent
-        if due and not due[0].settles:
-            late += [now - utterance.end / 1000 for utterance in new]
-        if due is None and come == seconds:
+        began = time.process_time()
+        for due, lane in found:
+            if due.settles:
+                lane.hear(due, engine, Wishes())
+        careful = time.process_time() - began
+        beside, busy = beside + careful, busy + spent + careful
+        slowed = min(spent * SHARE, beside)
+        now, beside = now + spent + slowed, beside - slowed
+        late += [now - utterance.end / 1000 for utterance in new]
+        if not found and come >= seconds * RATE:
             break
-        if due is None:
-            now = max(now, come + 1.2)
+        if not found:
+            later = max(now, (come + PIECE) / RATE + LAG_S)
+            now, beside = later, max(0.0, beside - (later - now))
     late.sort()
     wholes = [Channel("A", np.rint(side * 32767).astype(np.int16), RATE, language="en") for side in sides]
     return {
-        "calls": count,
+        "calls": asked.calls,
         "busy": round(busy / seconds, 2),
         "late_median_s": round(late[len(late) // 2], 2),
         "late_p95_s": round(late[len(late) * 95 // 100], 2),
@@ -346,7 +363,7 @@ def measure(kind: str, samples: list[Sample], engine: WhisperEngine, asked: argp
     if kind == "silence":
         return silence(engine, asked.seconds)
     if kind == "calls":
-        return calls(samples, engine, asked.calls, asked.call_seconds)
+        return calls(samples, engine, asked)
     if kind == "live":
         return live_figures(samples, engine)
     peer = plain(engine, asked.beam)

@@ -44,6 +44,16 @@ def document(**change: object) -> Document:
     return Document(**(given_ | change))  # type: ignore[arg-type]
 
 
+def terms(index: SearchIndex) -> set[str]:
+    """Every word that FTS5 knows of any passage, whole rows or not."""
+    with index.db.write() as db:
+        db.exec_driver_sql("CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, found, row)")
+        found = {row[0] for row in db.exec_driver_sql("SELECT term FROM temp.terms")}
+        db.exec_driver_sql("DROP TABLE temp.terms")
+        db.exec_driver_sql("INSERT INTO found (found) VALUES ('integrity-check')")
+    return found
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[SearchIndex]:
     made = SearchIndex(tmp_path / "search.sqlite")
@@ -187,11 +197,14 @@ def test_the_newest_come_first_and_pages_go_on(index: SearchIndex) -> None:
 def test_a_new_version_takes_the_place_of_the_old(index: SearchIndex) -> None:
     index.put([document()])
     assert index.known() == {("transcript", "7", ""): "a"}
+    assert "ga" in terms(index)
     index.put([document(hash="b", said=[said(0, "en", "only oil")], corrected=True, version=2)])
     assert ask(index, "gas").hits == ()
     (hit,) = ask(index, "only:corrected oil").hits
     assert (hit.version, hit.corrected) == (2, True)
+    assert "ga" not in terms(index)  # the stem of gas went with the version that said it
     index.remove("transcript", "7", "")
+    assert terms(index) == set()
     assert ask(index, "oil").hits == ()
     assert index.put([document(said=[])])[0] > index.put([document(said=[])])[1]
 

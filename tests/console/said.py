@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memcon.catalogue.dossiers import SealedNote
+from memcon.errors import FormatError
 from memcon.record.transcript import (
     Lane,
     Machine,
@@ -140,12 +141,15 @@ class FakeBook:
     installed: bool = True
     heard: dict[int, tuple[Lane, ...]] = field(default_factory=dict)
     handed_in: list[str] = field(default_factory=list)
+    damaged: set[int] = field(default_factory=set)
 
     def sealed(self, hashes: Sequence[str]) -> dict[str, SealedNote]:
         open_ = self.handed_in[1:2]
         return {one: SealedNote(1, 3, 5, 2_252_100) for one in hashes if one not in open_}
 
     def live(self, number: int) -> Sequence[Lane]:
+        if number in self.damaged:
+            raise FormatError("transcript", "is no JSON")
         return self.heard.get(number, ())
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.console.said import HOSTILE, solheim_keller, utterance
 
 from memcon.console.transcript_html import block_html, gap_words, seconds
-from memcon.console.transcript_layout import Block, blocks, short_losses, turns
+from memcon.console.transcript_layout import Block, Piece, Turn, blocks, short_losses, turns
 from memcon.console.transcript_section import Minute, Newest, parts_of
 from memcon.console.words import NBSP
 from memcon.record.transcript import Lane, Stretch, Translation, Utterance, Word
@@ -106,7 +106,8 @@ def test_gaps_say_how_long() -> None:
 
 
 def test_a_long_transcript_has_parts() -> None:
-    minutes = [Minute(n, block_html(Block(n, ())), 20_000) for n in range(3)]
+    turn = Turn(0, (Piece(0, 0, Lane("A"), Utterance(0, 9, (Word("so", 0, 9),) * 6000)),))
+    minutes = [Minute(Block(n, (turn,))) for n in range(3)]
     assert [(part.first, part.last, part.label) for part in parts_of(minutes)] == [
         (0, 0, "0:00 to 1:00"),
         (1, 1, "1:00 to 2:00"),

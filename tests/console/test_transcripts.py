@@ -197,6 +197,14 @@ def test_words_appear_while_a_call_goes_on(book: FakeBook, reader: TestClient) -
     assert "score" not in words
 
 
+def test_words_that_cannot_be_read_are_said_to_be_so(book: FakeBook, reader: TestClient) -> None:
+    book.damaged.add(40)
+    for path in ("/calls/40", "/fragments/call/40", "/fragments/words/40"):
+        answer = reader.get(path)
+        assert answer.status_code == 200
+        assert "cannot be read: their file is damaged" in said(answer.text)
+
+
 def test_words_heard_stand_until_the_transcript_is_written(book: FakeBook, reader: TestClient) -> None:
     book.heard[38] = (Lane("A", utterances=(utterance("Good morning.", 2000),)),)
     text = said(reader.get("/calls/38").text)

@@ -37,6 +37,23 @@ def test_depth() -> None:
             canonical.loads(text.encode())
 
 
+@pytest.mark.parametrize("lead", ["", "[", "[1,", '{"a":', "[-", "[ ", "-"])
+def test_no_integer_is_too_large_wherever_it_stands(lead: str) -> None:
+    tail = {"[": "]", "{": "}"}.get(lead[:1], "")
+    for digits in ("9007199254740992", "9" * 5000):
+        with pytest.raises(FormatError, match=r"2\^53"):
+            canonical.loads(f"{lead}{digits}{tail}".encode())
+    exact = f"[{canonical.LIMIT - 1},{1 - canonical.LIMIT}]"
+    assert canonical.loads(exact.encode()) == [canonical.LIMIT - 1, 1 - canonical.LIMIT]
+
+
+def test_a_leaf_too_deep() -> None:
+    for text in ("[" * 64 + "1" + "]" * 64, "[" * 64 + "[]" + "]" * 64):
+        canonical.dumps(canonical.loads(text.encode()))
+    with pytest.raises(FormatError, match="nested deeper"):
+        canonical.loads(("[" * 65 + "1" + "]" * 65).encode())
+
+
 def test_errors_name_what_is_read() -> None:
     for data in (b"\xff", b"{", b"1.0", b"9" * 18, b"9007199254740992", b"[1, 2]", b'"\\ud800"'):
         with pytest.raises(FormatError, match=r"^the thing"):

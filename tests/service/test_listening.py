@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from tests.running import copy
 from tests.transcribe.sounds import FakeEngine
 
 from memcon.catalogue.catalogue import Catalogue
-from memcon.clock import ManualClock, SystemClock
+from memcon.clock import NS, ManualClock, SystemClock
 from memcon.errors import FormatError
 from memcon.record.segment import MEDIA_MAGIC, read_sealed
 from memcon.record.transcript import decode
 from memcon.release.following import HEAD, Following
 from memcon.service import live_call, transcribing
+from memcon.service.ahead import Ahead, Arriving
 from memcon.service.archive import Archive
 from memcon.service.listening import Listener, run
 from memcon.service.live_call import LiveCall, record_of
@@ -25,7 +28,7 @@ from memcon.service.transcribing import Transcriber
 from memcon.service.transcripts import open_book, open_transcripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -34,6 +37,7 @@ class World:
 
     def __init__(self, root: Path, engine: FakeEngine) -> None:
         self.home, config = copy(root)
+        self.home.journal.rename(root / "away")  # what it holds is sealed and long gone
         archive = Archive(self.home, config, SystemClock())
         self.key = archive.open(1).key
         self.media = archive.files(1)["media.mcs"].read_bytes()
@@ -56,8 +60,16 @@ class World:
         (self.folder / "media.mcs").write_bytes(self.media[: self.ends[seconds - 1] + more])
 
     def look(self) -> None:
-        while self.listener.look():
-            pass
+        """Until all that has come is written, and what is done beside."""
+        self.until(lambda: not self.listener.look() and self.listener._careful.idle)
+
+    def after(self) -> None:
+        """Until ended calls are transcribed as far as they can be."""
+        self.until(lambda: not self.listener.after() and self.listener._careful.idle)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            threading.Event().wait(0.002)
 
     @property
     def shown(self) -> Path:
@@ -74,6 +86,7 @@ def world(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MEMCON_RUN", str(tmp_path / "run"))
     made = World(tmp_path / "home", engine)
     yield made
+    made.listener.close()
     made.catalogue.close()
 
 
@@ -99,14 +112,79 @@ def test_a_call_is_heard_while_it_goes_on_and_once_more_when_it_is_over(
     assert live.count()
     assert world.store.versions("call-1") == []
     assert world.listener.status()["waiting"] == 1
-    assert world.listener.after()
+    world.after()
     kept = world.store.newest("call-1")
     assert kept is not None
     assert kept.transcript.machine is not None
     assert kept.transcript.machine.made == "whole"
     assert not world.shown.exists()
-    assert not world.listener.after()
     assert world.listener.status()["troubles"] == []
+
+
+def come(world: World, early: Arriving, start: float, end: float) -> None:
+    """The packets of call 1 from `start` to `end` (s) arrive."""
+    file = Following(world.folder / "media.mcs", world.key)
+    file.read()
+    for stream, store in file.gathered._stores.items():
+        at = 0
+        for since, length in zip(store.arrivals, store.lengths, strict=True):
+            if start * NS <= since < end * NS:
+                early.gathered.add(stream, since, bytes(store.data[at : at + length]))
+            at += length
+    early.until = int(end * NS)
+
+
+def test_what_arrives_is_heard_as_it_will_be_sealed(world: World, engine: FakeEngine) -> None:
+    world.write(len(world.ends))
+    early, detail = Arriving(0), world.catalogue.call(1)
+    call = LiveCall(world.home, 1, world.key, lambda *_: "en", lambda _: early)
+    for step in range(len(world.ends) * 10):
+        come(world, early, step / 10, (step + 1) / 10)
+        call.advance(detail)
+    assert call.unsealed
+    sealed = LiveCall(world.home, 1, world.key, lambda *_: "en")
+    sealed.advance(detail)
+    assert not sealed.unsealed
+    for one, other in zip(call._lanes.values(), sealed._lanes.values(), strict=True):
+        count = min(len(one.lane._frames), len(other.lane._frames)) - 10
+        assert count > 250
+        assert np.allclose(one.lane._frames.level[:count], other.lane._frames.level[:count], atol=0.5)
+        assert [(s.start, s.end) for s in one.lost] == [(s.start, s.end) for s in other.lost]
+    early.ended = True
+    shutil.rmtree(world.folder)
+    call.advance(detail)
+    assert [due for _, due in call.due()]
+
+
+def test_what_is_lost_on_its_way_is_read_when_it_is_sealed(world: World) -> None:
+    world.write(len(world.ends))
+    early, detail = Arriving(0), world.catalogue.call(1)
+    call = LiveCall(world.home, 1, world.key, lambda *_: "en", lambda _: early)
+    come(world, early, 0, 1.5)
+    call.advance(detail)
+    assert call.unsealed
+    heard = max(lane.lane.length for lane in call._lanes.values())
+    assert 1000 < heard < 1500
+    early.lost = True
+    call.advance(detail)
+    assert not call.unsealed
+    assert min(lane.lane.length for lane in call._lanes.values()) > heard + 1000
+
+
+def test_text_of_unsealed_sound_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write(len(world.ends))
+    early = Arriving(0)
+    monkeypatch.setattr(Ahead, "look", lambda _: None)
+    monkeypatch.setattr(Ahead, "call", lambda *_: early)
+    come(world, early, 0, len(world.ends))
+    world.look()
+    early.ended = True
+    shutil.rmtree(world.folder)
+    world.look()
+    text = decode(world.shown.read_bytes())
+    assert text.count()
+    assert text.machine is not None
+    assert text.machine.settings["unsealed"] is True
 
 
 def test_without_anybodys_key_what_was_written_live_is_the_transcript(world: World) -> None:
@@ -115,7 +193,7 @@ def test_without_anybodys_key_what_was_written_live_is_the_transcript(world: Wor
     shutil.rmtree(world.folder)
     world.look()
     world.home.local_custodian.unlink()
-    assert world.listener.after()
+    world.after()
     kept = world.store.newest("call-1")
     assert kept is not None
     assert kept.transcript.machine is not None
@@ -129,12 +207,12 @@ def test_calls_that_ended_unheard_are_found_at_the_start_and_waited_for(world: W
     shutil.rmtree(world.folder)
     world.listener.begin()
     assert world.listener.status()["waiting"] == 1
-    vault = world.home.vault.rename(world.home.root / "away")
-    assert not world.listener.after()  # not in the vault yet
+    vault = world.home.vault.rename(world.home.root / "nowhere")
+    world.after()  # not in the vault yet
     assert not world.listener.after()  # and not asked again at once
     vault.rename(world.home.vault)
     world.clock.advance(2_000_000_000)
-    assert world.listener.after()
+    world.after()
     assert [one.version for one in world.store.versions("call-1")] == [1]
     world.listener.begin()
     assert world.listener.status()["waiting"] == 0
@@ -145,7 +223,7 @@ def test_who_falls_behind_leaves_sound_in_its_file(world: World, monkeypatch: py
     call = LiveCall(world.home, 1, world.key, lambda *_: "en")
     detail = world.catalogue.call(1)
     call.advance(None)
-    assert call.due() is None
+    assert call.due() == []
     world.write(2)
     call.advance(detail)
     behind = call.behind
@@ -153,7 +231,7 @@ def test_who_falls_behind_leaves_sound_in_its_file(world: World, monkeypatch: py
     world.write(len(world.ends))
     call.advance(None)
     assert call.behind == behind  # what has come since waits
-    assert call.due() is not None
+    assert call.due()
 
 
 def test_what_does_not_open_is_said(world: World) -> None:
@@ -208,7 +286,7 @@ def test_told_to_end_in_the_middle_of_a_call_it_writes_nothing_of_it(world: Worl
     shutil.rmtree(world.folder)
     world.listener.begin()
     world.listener._told_to_end = lambda: True
-    assert not world.listener.after()
+    world.after()
     assert world.store.versions("call-1") == []
     assert world.listener.status()["waiting"] == 1
     assert world.listener.status()["troubles"] == []

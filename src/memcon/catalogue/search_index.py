@@ -5,18 +5,19 @@
     found     FTS5 over the stems of each passage, and over words that say what it is of (facets)
     forms     every word as written, by its first letters, with its stem: for prefixes
 
-FTS5 gets stems, letters and digits alone, and has no tokenizer of its own to disagree with. Rows of `found`
-are never taken out one by one, since that would need the very stems that went in; a passage whose row is
-gone is passed over, and a rebuild leaves nothing of it.
+FTS5 gets stems, letters and digits alone, and has no tokenizer of its own to disagree with. A row of `found`
+is taken out by giving FTS5 the very stems that went in (a contentless table knows nothing else of it): they
+are made again from the passage, by the same rules; where those are newer, so is the index (`VERSION`).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from memcon.catalogue.passages import Passage, cut
+from memcon.catalogue.passages import Passage, cut, unpack
 from memcon.catalogue.stems import folded, primary, stems_of
 from memcon.clock import utc
 from memcon.store.database import Database
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from memcon.catalogue.passages import Said
 
-VERSION = "1"
+VERSION = f"2 snowball {metadata.version('snowballstemmer')}"
+"""An index of other tables or other stems is made anew."""
 MOST_KNOWN = 1 << 20
 """Words as written whose stems are kept in memory, for each language."""
 HASH_MIB = 32
@@ -39,7 +41,7 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS docs (doc INTEGER PRIMARY KEY, kind TEXT NOT NULL, ref TEXT NOT NULL,
        part TEXT NOT NULL, version INTEGER NOT NULL, hash TEXT NOT NULL, wall INTEGER, title TEXT NOT NULL,
        speakers TEXT NOT NULL, language TEXT NOT NULL, corrected INTEGER NOT NULL, words INTEGER NOT NULL,
-       UNIQUE (kind, ref, part))""",
+       facets TEXT NOT NULL, UNIQUE (kind, ref, part))""",
     "CREATE TABLE IF NOT EXISTS passages (id INTEGER PRIMARY KEY, doc INTEGER NOT NULL, body BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS passages_by_doc ON passages (doc)",
     "CREATE TABLE IF NOT EXISTS languages (language TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -109,36 +111,62 @@ class SearchIndex:
         return first, at - 1
 
     def remove(self, kind: str, ref: str, part: str) -> None:
-        """Forget one document: it is found no more. Its stems go with the next rebuild."""
+        """Forget one document: nothing of it is found any more."""
         with self.db.write() as db:
-            _remove(db, kind, ref, part)
+            self._remove(db, kind, ref, part)
 
     def _one(self, db: Connection, document: Document, at: int) -> int:
-        _remove(db, document.kind, document.ref, document.part)
+        self._remove(db, document.kind, document.ref, document.part)
         passages = list(cut(document.said))
+        general = " ".join(_facets(document))
         row = (
             document.kind, document.ref, document.part, document.version, document.hash, document.wall,
             document.title, json.dumps(list(document.speakers), ensure_ascii=False), document.language,
-            int(document.corrected), sum(one.count for one in passages),
+            int(document.corrected), sum(one.count for one in passages), general,
         )  # fmt: skip
         doc = db.exec_driver_sql(
             "INSERT INTO docs (kind, ref, part, version, hash, wall, title, speakers, language, corrected,"
-            " words) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+            " words, facets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
         ).lastrowid  # fmt: skip
         if not passages:
             return 0
-        general = " ".join(_facets(document))
-        names = [" ".join(f"s{word}" for word in _plain([name])) for name in document.speakers]
-        rows, found = [], []
-        for number, passage in enumerate(passages, at):
-            rows.append((number, doc, passage.pack()))
-            who = sorted({one.speaker for one in passage.said})
-            spoken = sorted({primary(one.language or document.language) for one in passage.said})
-            facets = " ".join([general, *(names[place] for place in who), *(f"l{one}" for one in spoken)])
-            found.append((number, " ".join(self._stems(db, passage, document.language)), facets))
+        rows = [(number, doc, passage.pack()) for number, passage in enumerate(passages, at)]
+        found = self._rows(db, enumerate(passages, at), general, document.speakers, document.language)
         db.exec_driver_sql("INSERT INTO passages VALUES (?, ?, ?)", rows)
-        db.exec_driver_sql("INSERT INTO found (rowid, stems, facets) VALUES (?, ?, ?)", found)
+        db.exec_driver_sql("INSERT INTO found (rowid, stems, facets) VALUES (?, ?, ?)", list(found))
         return len(passages)
+
+    def _rows(
+        self,
+        db: Connection,
+        passages: Iterable[tuple[int, Passage]],
+        general: str,
+        speakers: Sequence[str],
+        language: str,
+    ) -> Iterator[tuple[int, str, str]]:
+        """What FTS5 is given of each passage: its number, its stems, its facets."""
+        names = [" ".join(f"s{word}" for word in _plain([name])) for name in speakers]
+        for number, passage in passages:
+            who = sorted({one.speaker for one in passage.said})
+            spoken = sorted({primary(one.language or language) for one in passage.said})
+            facets = " ".join([general, *(names[place] for place in who), *(f"l{one}" for one in spoken)])
+            yield number, " ".join(self._stems(db, passage, language)), facets
+
+    def _remove(self, db: Connection, kind: str, ref: str, part: str) -> None:
+        where: tuple[Any, ...] = (kind, ref, part)
+        sql = "SELECT doc, facets, speakers, language FROM docs WHERE kind = ? AND ref = ? AND part = ?"
+        row = db.exec_driver_sql(sql, where).first()
+        if row is None:
+            return
+        doc, general, speakers, language = row
+        kept = db.exec_driver_sql("SELECT id, body FROM passages WHERE doc = ?", (doc,)).all()
+        passages = [(int(number), unpack(body)) for number, body in kept]
+        gone = list(self._rows(db, passages, general, json.loads(speakers), language))
+        if gone:
+            sql = "INSERT INTO found (found, rowid, stems, facets) VALUES ('delete', ?, ?, ?)"
+            db.exec_driver_sql(sql, gone)
+        db.exec_driver_sql("DELETE FROM passages WHERE doc = ?", (doc,))
+        db.exec_driver_sql("DELETE FROM docs WHERE doc = ?", (doc,))
 
     def _stems(self, db: Connection, passage: Passage, otherwise: str) -> list[str]:
         stems: list[str] = []
@@ -188,14 +216,6 @@ def _about(db: Connection, key: str) -> str | None:
 
 def _next(db: Connection) -> int:
     return int(_about(db, "next") or 1)
-
-
-def _remove(db: Connection, kind: str, ref: str, part: str) -> None:
-    where: tuple[Any, ...] = (kind, ref, part)
-    row = db.exec_driver_sql("SELECT doc FROM docs WHERE kind = ? AND ref = ? AND part = ?", where).first()
-    if row is not None:
-        db.exec_driver_sql("DELETE FROM passages WHERE doc = ?", (row[0],))
-        db.exec_driver_sql("DELETE FROM docs WHERE doc = ?", (row[0],))
 
 
 def _create(db: Connection) -> None:

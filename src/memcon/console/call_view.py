@@ -226,6 +226,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
         raw = request.query_params.get("minute", "0")
         asked = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 7 else 0
         first = score.first_minute(asked)
+        hears = sections is not None and request.state.user.may_hear
+        words = sections.live(call.row.number, max(0, first - HEARD_LATER)) if sections and hears else None
         return pages.page(
             request,
             "fragment_call.html",
@@ -240,9 +242,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
             seals=[seal for seal in call.seals if seal.last + 1 >= first * score.MINUTE],
             timeline=timeline(call, score.gaps(call.lanes)),
             messages=messages(call),
-            heard=sections.live_minutes(call.row.number, max(0, first - HEARD_LATER))
-            if sections is not None and request.state.user.may_hear
-            else (),
+            heard=words.minutes if words else (),
+            damaged=words is not None and words.damaged,
         )
 
     async def verify(request: Request, _form: FormData) -> Response:
@@ -263,13 +264,13 @@ def routes(pages: Pages) -> list[BaseRoute]:
         return RedirectResponse(f"/calls/{find(request).row.number}#verify", 303)
 
     def heard(request: Request) -> Response:
-        """The newest words of a call that goes on: asked for each second, and as small as that."""
+        """The newest words of a call that goes on: asked for twice a second, and as small as that."""
         call = find(request)
         if sections is None or not request.state.user.may_hear:
             raise HTTPException(404, "There are no words here")
         first = whole(request.query_params.get("minute")) or 0
-        minutes = sections.live_minutes(call.row.number, max(0, first - HEARD_LATER))
-        return pages.page(request, "fragment_words.html", heard=minutes)
+        section = sections.live(call.row.number, max(0, first - HEARD_LATER))
+        return pages.page(request, "fragment_words.html", heard=section.minutes, damaged=section.damaged)
 
     return [
         Route("/calls/{number:int}", show, name="call"),

@@ -59,7 +59,8 @@ class TranscriptBook(Protocol):
         ...
 
     def live(self, number: int) -> Sequence[Lane]:
-        """What has been heard so far of a call that goes on, by lane; empty where nothing was."""
+        """What has been heard so far of a call that goes on, by lane; empty where nothing was.
+        FormatError where it is damaged: the next utterance writes it anew."""
         ...
 
 

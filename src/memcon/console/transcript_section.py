@@ -2,14 +2,15 @@
 of versions.
 
 A version never changes, so what was read and drawn of it is kept while the console runs: the first reader of
-a two-hour call waits for it, the next ones do not.
+a two-hour call waits for it to be read, the next ones do not. Minutes are drawn when somebody looks at them.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from memcon.console.transcript_html import MOST_COLUMNS, block_html
@@ -25,8 +26,9 @@ from memcon.console.transcript_words import (
 )
 from memcon.console.unhurried import Unhurried
 from memcon.console.words import at
-from memcon.errors import UsageError
+from memcon.errors import FormatError, UsageError
 from memcon.record.transcript_diff import differences
+from memcon.store.transcripts import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,13 +37,14 @@ if TYPE_CHECKING:
 
     from memcon.console.deps import ConsoleDeps
     from memcon.console.transcript_deps import TranscriptBook
+    from memcon.console.transcript_layout import Block
     from memcon.record.transcript import Lane, Word
-    from memcon.store.transcripts import Kept
 
 KEPT = 16
 """Versions, and differences, that are kept as they were drawn."""
-PART_WORDS = 30_000
-"""More words than this are shown in parts, one after the other: about three hours of two people talking."""
+PART_WORDS = 8000
+"""More words than this are shown in parts, one after the other: about three quarters of an hour of
+two people talking."""
 LISTED = 20
 """Versions that a call's page lists; older ones have an address all the same."""
 SHOWN_CHANGES = 40
@@ -66,22 +69,39 @@ class Newest(Generic[K, V]):
                 self._kept.move_to_end(key)
                 return self._kept[key]
         made = self._make(key)
+        self.put(key, made)
+        return made
+
+    def put(self, key: K, made: V) -> None:
+        """Keep what somebody else made."""
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return made
 
 
-@dataclass(frozen=True, slots=True)
 class Minute:
-    """A minute of the call as it stands on the page."""
+    """A minute of the call as it stands on the page, drawn when it is asked for."""
 
-    n: int
-    html: Markup
-    words: int
-    kinds: frozenset[str] = frozenset()
-    """Which of `unsure`, `hand`, `marked` stand in it."""
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self.n = block.minute
+
+    @property
+    def words(self) -> int:
+        """How many words begin in it."""
+        return sum(len(piece.said.words) for turn in self._block.turns for piece in turn.pieces)
+
+    @cached_property
+    def html(self) -> Markup:
+        """Its rows."""
+        return block_html(self._block)
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Which of `unsure`, `hand`, `marked` stand in it."""
+        turns = self._block.turns
+        return frozenset(_kinds([w for turn in turns for piece in turn.pieces for w in piece.said.words]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +134,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Growing:
+    """The words so far of a call that goes on; `damaged`: they cannot be read."""
+
+    minutes: tuple[Minute, ...]
+    damaged: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """All that the page shows of it. `line` is None where there is no version; `changes` is None while they
     are worked out."""
@@ -134,6 +162,8 @@ class Section:
     notes: tuple[str, ...] = ()
     count: int = 0
     files: tuple[FileOfWords, ...] = ()
+    damaged: bool = False
+    """Whether what was heard of a call that goes on cannot be read."""
     seen: str = ""
     """The hash of the version that is shown by default: what whoever writes the next one must have seen."""
 
@@ -165,6 +195,7 @@ class Sections:
         shown = current if version is None else version
         drawn = self._drawn.get((place.key, shown))
         it = drawn.kept.transcript
+        self._heads.put((place.key, shown), Kept(replace(it, lanes=()), drawn.kept.hash))
         lines = self.lines(place.key, shown, len(listed) - LISTED)
         parts = parts_of(drawn.minutes)
         here = next((one for one in parts if one.n == part), parts[0])
@@ -213,18 +244,28 @@ class Sections:
         """What changed between two versions, by time."""
         return self._changes.get((key, old, new))
 
-    def live_minutes(self, number: int, first: int) -> tuple[Minute, ...]:
+    def live(self, number: int, first: int) -> Growing:
         """What has been heard of a call that goes on, from a minute on."""
-        return tuple(_drawn_minutes(self.book.live(number), first))
+        lanes, damaged = self._heard(number)
+        return Growing(tuple(_drawn_minutes(lanes, first)), damaged)
+
+    def _heard(self, number: int) -> tuple[Sequence[Lane], bool]:
+        """The lanes so far, and whether they cannot be read: a page goes on without them."""
+        try:
+            return self.book.live(number), False
+        except FormatError:
+            return (), True
 
     def _line(self, key: str, version: int, current: int) -> Line:
         head = self._heads.get((key, version))
         return line_of(head, self.book.sealed([head.hash]), shown=version, current=current)
 
     def _growing(self, place: Place) -> Section:
-        lanes = self.book.live(place.number)
+        lanes, damaged = self._heard(place.number)
         minutes = tuple(_drawn_minutes(lanes))
-        return Section(place, self.book.installed, names_of(lanes), minutes, columns_of(lanes))
+        return Section(
+            place, self.book.installed, names_of(lanes), minutes, columns_of(lanes), damaged=damaged
+        )
 
     def _head(self, key: tuple[str, int]) -> Kept:
         return self.book.store.head(*key)
@@ -247,11 +288,7 @@ def sections_of(deps: ConsoleDeps) -> Sections | None:
 
 
 def _drawn_minutes(lanes: Sequence[Lane], first: int = 0) -> list[Minute]:
-    minutes = []
-    for block in blocks(lanes, first):
-        words = [word for turn in block.turns for piece in turn.pieces for word in piece.said.words]
-        minutes.append(Minute(block.minute, block_html(block), len(words), frozenset(_kinds(words))))
-    return minutes
+    return [Minute(block) for block in blocks(lanes, first)]
 
 
 def _kinds(words: Sequence[Word]) -> Iterator[str]:

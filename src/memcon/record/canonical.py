@@ -7,6 +7,7 @@ what it read and compares: two byte strings never mean the same thing.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, TypeAlias
 
 from memcon.errors import FormatError
@@ -14,6 +15,7 @@ from memcon.record.layout import brief
 
 Json: TypeAlias = Any
 LIMIT = 1 << 53
+_MANY_DIGITS = re.compile('(?<![0-9A-Za-z"])[0-9]{16}')  # not the digest that a string begins with
 MAX_DEPTH = 64  # deeper than anything we write; keeps a hostile document from the recursion limit
 
 
@@ -40,6 +42,10 @@ def _check(value: Json, depth: int, what: str) -> None:
 def dumps(value: Json, what: str = "canonical JSON") -> bytes:
     """The canonical bytes of `value`. Raises FormatError for what canonical JSON cannot say."""
     _check(value, 0, what)
+    return _encode(value, what)
+
+
+def _encode(value: Json, what: str) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode("utf-8")
@@ -58,7 +64,19 @@ def _no_float(text: str) -> None:
 def _integer(text: str) -> int:
     if len(text) > 17:  # longer than any magnitude below 2^53 and its sign
         raise _NumberError("an integer of magnitude 2^53 or more")
-    return int(text)
+    number = int(text)
+    if not -LIMIT < number < LIMIT:
+        raise _NumberError("an integer of magnitude 2^53 or more")
+    return number
+
+
+def _check_depth(value: Json, depth: int, what: str) -> None:
+    """All that is left to check of what `json` read, for which a transcript of hours is too long for more."""
+    if value and depth == MAX_DEPTH:
+        raise FormatError(what, f"nested deeper than {MAX_DEPTH}")
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, list | dict):
+            _check_depth(item, depth + 1, what)
 
 
 def loads(data: bytes | memoryview, what: str = "canonical JSON") -> Json:
@@ -67,15 +85,19 @@ def loads(data: bytes | memoryview, what: str = "canonical JSON") -> Json:
         text = bytes(data).decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(what, "not UTF-8", where=error.start) from error
+    # Without a run of so many digits no integer is too large, and `json` reads them much faster by itself.
+    integer = _integer if _MANY_DIGITS.search(text) else None
     try:
-        value = json.loads(text, parse_float=_no_float, parse_constant=_no_float, parse_int=_integer)
+        value = json.loads(text, parse_float=_no_float, parse_constant=_no_float, parse_int=integer)
     except json.JSONDecodeError as error:
         raise FormatError(what, error.msg, where=len(text[: error.pos].encode("utf-8"))) from error
     except _NumberError as error:
         raise FormatError(what, str(error)) from error
     except RecursionError as error:
         raise FormatError(what, f"nested deeper than {MAX_DEPTH}") from error
-    if dumps(value, what) != data:
+    if isinstance(value, list | dict):
+        _check_depth(value, 0, what)
+    if _encode(value, what) != data:
         raise FormatError(what, "valid JSON, but not in canonical form")
     return value
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 CALL = 1
+LOAD_SECONDS = 60
 
 
 @dataclass
@@ -38,6 +39,14 @@ class Words:
             self.say(
                 f"Speech recognition is not installed, so that nothing is written of what is said. {INSTALL}"
             )
+            return
+        self.say("The recogniser is being loaded, once for as long as the office runs.")
+        until, pause = self.clock.monotonic_ns() + LOAD_SECONDS * NS, threading.Event()
+        while not self.home.status("speech").exists():
+            if self.clock.monotonic_ns() > until:
+                self.say("It is not there yet: the first words will be late.")
+                return
+            pause.wait(0.1)
 
     def look(self) -> None:
         """Say what was written since the last look."""

@@ -3,9 +3,11 @@
     python -m memcon.service.listening --home DIR
 
 A child of the office, at low priority, with no part in recording: killed, stalled or hungry it costs text,
-never audio. It reads sealed seconds as sealing writes them. Calls that go on come before calls that have
-ended; of what was said, what was said first. When there is more than it can decode it falls behind, says how
-far, and drops nothing: sound waits in its files.
+never audio. It reads the journal as packets arrive, where few calls go on, else sealed seconds as sealing
+writes them; what is kept as a transcript is made of the sealed call when it is over. Calls that go on come
+before calls that have ended; of what was said, what was said first; careful readings are done beside
+(`transcribe.careful`). When there is more than it can decode it falls behind, says how far, and drops
+nothing: sound waits in its files.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,7 @@ from memcon.catalogue.catalogue import Catalogue, Filter
 from memcon.clock import SystemClock, utc
 from memcon.errors import MemconError, UsageError
 from memcon.service import config as configuration
+from memcon.service.ahead import Ahead
 from memcon.service.archive import Archive
 from memcon.service.intakes import Intakes
 from memcon.service.live_call import LiveCall
@@ -32,18 +36,25 @@ from memcon.service.transcripts import open_transcripts
 from memcon.service.worker import alone
 from memcon.store import durable
 from memcon.store.paths import Home
+from memcon.transcribe.careful import Careful
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from memcon.clock import Clock
+    from memcon.record.transcript import Machine, Utterance
     from memcon.store.transcripts import TranscriptStore
+    from memcon.transcribe.careful import Job
     from memcon.transcribe.lane import Wishes
+    from memcon.transcribe.live import Due, LiveLane
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 NICE = 10
+END_SECONDS = 3.0
 LATELY = 100
 """Calls looked through, at the start, for those that nobody transcribed."""
+FEW_CALLS = 16
+"""With more calls than this text cannot be early, and the journal holds mostly what nobody decodes."""
 PATIENCE = 600
 """Looks for a call's way into the vault, one a second, before it is left to `memcon transcribe`."""
 
@@ -63,7 +74,9 @@ class Listener:
         transcriber: Transcriber,
         store: TranscriptStore,
         ended: Callable[[], bool] = lambda: False,
+        careful: Transcriber | None = None,
     ) -> None:
+        """`careful`: a transcriber with an engine of its own, for what nobody waits for."""
         self._home = home
         self._clock = clock
         self._catalogue = catalogue
@@ -76,6 +89,10 @@ class Listener:
         self._next_look = 0
         self._told_to_end = ended
         self._taken = 0  # calls taken in that have been looked at
+        self._ahead = Ahead(home)
+        self._whole = careful or transcriber
+        self._careful = Careful(lambda: self._whole.engine)
+        self._at_work = 0  # the number of the call that is transcribed as a whole
 
     def begin(self) -> None:
         """Remember the newest calls that have ended and were never transcribed."""
@@ -95,45 +112,92 @@ class Listener:
     def look(self) -> bool:
         """One round over the calls that go on: take in what came, decode one thing. Whether there was one."""
         self._meet()
-        due = None
+        if 0 < len(self._live) <= FEW_CALLS:
+            self._ahead.look()
+        else:
+            self._ahead.rest()
+        did = self._careful.collect()
+        found: list[tuple[LiveCall, LiveLane, Due]] = []
         for call in list(self._live.values()):
             call.advance(self._catalogue.call(call.number))
-            found = call.due()
-            if found is not None and (due is None or found[1].turn < due[2].turn):
-                due = (call, *found)
-            elif found is None and call.over:
+            due = call.due()
+            found += [(call, *one) for one in due]
+            if not due and call.over:
                 self._over(call)
-        if due is None:
-            return False
-        call, lane, what = due
-        engine, wishes = self._transcriber.engine, self._wishes(call)
-        if lane.hear(what, engine, wishes):
-            call.show(call.transcript(engine, wishes, WRITER, utc(self._clock.wall_ns())))
+        for call, lane, due_ in found:
+            if due_.settles:
+                self._careful.soon(self._settling(call, lane, due_))
+        now = min((one for one in found if not one[2].settles), key=lambda one: one[2].turn, default=None)
+        if now is None:
+            return did or bool(found)
+        call, lane, what = now
+        self._write(call, lane.hear(what, self._transcriber.engine, self._wishes(call)))
         return True
 
+    def _write(self, call: LiveCall, new: Sequence[Utterance]) -> None:
+        if new and (call.number in self._live or call.number in self._texts):
+            call.show(call.transcript(self._machine(call), WRITER, utc(self._clock.wall_ns())))
+
+    def _machine(self, call: LiveCall) -> Machine:
+        made = self._transcriber.engine.machine("live", self._wishes(call).hot_words)
+        return replace(made, settings={**made.settings, "unsealed": True}) if call.unsealed else made
+
+    def _settling(self, call: LiveCall, lane: LiveLane, due: Due) -> Job:
+        wishes = self._wishes(call)
+
+        def job() -> Callable[[], None]:
+            engine = self._careful.engine
+            heard, model = lane.decode(due, engine, wishes), engine.machine("live", ()).model
+            return lambda: self._write(call, lane.take(due, heard, model))
+
+        return job
+
     def after(self) -> bool:
-        """Transcribe one ended call as a whole, looking at the live ones between two decodes."""
+        """See to it that ended calls are transcribed as a whole, one after the other, beside those that go
+        on. Whether one was begun or concluded."""
+        did = self._careful.collect()
         now = self._clock.monotonic_ns()
-        if not self._ended or now < self._next_look:
-            return False
-        number = min(self._ended, key=lambda n: (n < 0, abs(n)))  # what was recorded first
+        if not self._ended or self._at_work or now < self._next_look:
+            return did
+        number = self._at_work = min(self._ended, key=lambda n: (n < 0, abs(n)))  # what was recorded first
+        self._careful.later(lambda: self._transcribed(number))
+        return True
+
+    def _transcribed(self, number: int) -> Callable[[], None]:
+        """Transcribe it, in the careful thread; what is to be done about it afterwards."""
         try:
-            self._transcriber.transcribe(number, say=lambda *_: self._live_first())
-        except UsageError as error:  # not in the vault yet, or nobody's key is here
-            self._next_look = now + 1_000_000_000
+            self._whole.transcribe(number, say=lambda *_: self._others())
+        except _EndedError:
+            return lambda: None
+        except MemconError as error:
+            return partial(self._failed, number, error)
+        return partial(self._forget, number)
+
+    def _others(self) -> None:
+        if self._told_to_end():
+            raise _EndedError("told to end")
+        self._careful.others()
+
+    def _failed(self, number: int, error: MemconError) -> None:
+        if isinstance(error, UsageError):  # not in the vault yet, or nobody's key is here
+            self._next_look = self._clock.monotonic_ns() + 1_000_000_000
             self._ended[number] -= 1
             if number > 0 and not self._home.local_custodian.exists():
                 self._keep_live(number)
-            elif not self._ended[number]:
-                self._troubles[number] = str(error)
+            elif self._ended[number]:
+                self._at_work = 0
+                return
             else:
-                return False
-        except _EndedError:
-            return False
-        except MemconError as error:
+                self._troubles[number] = str(error)
+        else:
             self._troubles[number] = str(error)
         self._forget(number)
-        return True
+
+    def close(self) -> None:
+        """Let go of what is being done."""
+        self._told_to_end = lambda: True
+        self._careful.end(END_SECONDS)
+        self._ahead.rest()
 
     def status(self) -> dict[str, object]:
         """What is said of it: how many calls it hears, how far behind, what waits, what went wrong."""
@@ -145,12 +209,6 @@ class Listener:
             "troubles": [f"call {named(n)}: {text}" for n, text in list(self._troubles.items())[-10:]],
         }
 
-    def _live_first(self) -> None:
-        if self._told_to_end():
-            raise _EndedError("told to end")
-        while self._live and self.look():
-            pass
-
     def _meet(self) -> None:
         """Calls that have begun."""
         if not self._home.work_open.is_dir():
@@ -161,10 +219,14 @@ class Listener:
             number = int(path.name)
             key = durable.read_if_there(self._home.call_key(number))
             if key is not None:
-                self._live[number] = LiveCall(self._home, number, key, self._transcriber.language)
+                self._live[number] = LiveCall(
+                    self._home, number, key, self._transcriber.language, self._ahead.call
+                )
 
     def _over(self, call: LiveCall) -> None:
         del self._live[call.number]
+        if call.detail is not None:
+            self._ahead.forget(call.detail.handle)
         self._texts[call.number] = call
         self._ended[call.number] = PATIENCE
 
@@ -177,11 +239,12 @@ class Listener:
         call, detail = self._texts.get(number), self._catalogue.call(number)
         if call is None or detail is None or not detail.call_root or self._store.versions(f"call-{number}"):
             return
-        text = call.transcript(self._transcriber.engine, self._wishes(call), WRITER, "")
+        text = call.transcript(self._machine(call), WRITER, "")
         duration = max(text.of.duration, -(-(detail.row.duration or 0) // 1_000_000))
         self._store.append(replace(text, of=replace(text.of, digest=detail.call_root, duration=duration)))
 
     def _forget(self, number: int) -> None:
+        self._at_work = 0
         self._ended.pop(number, None)
         call = self._texts.pop(number, None)
         if call is not None:
@@ -195,8 +258,10 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
     store = open_transcripts(home, clock)
     catalogue = Catalogue(home.catalogue)
     intakes = Intakes(home, config, clock, catalogue)
-    transcriber = Transcriber(Archive(home, config, clock), store, config.speech, intakes=intakes)
-    listener = Listener(home, clock, catalogue, transcriber, store, lambda: stop(0.0))
+    archive = Archive(home, config, clock)
+    transcriber = Transcriber(archive, store, config.speech, intakes=intakes)
+    careful = Transcriber(archive, store, config.speech, intakes=intakes)
+    listener = Listener(home, clock, catalogue, transcriber, store, lambda: stop(0.0), careful)
     trouble = ""
     began = False
     next_word = 0
@@ -207,7 +272,8 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
                 transcriber.engine  # noqa: B018  # loaded now, so that the first words need not wait for it
                 listener.begin()
                 began = True
-            busy = listener.look() or listener.after()
+            busy = listener.look()
+            busy = listener.after() or busy
             trouble = ""
         except MemconError as error:
             trouble = str(error)
@@ -220,6 +286,7 @@ def run(home: Home, clock: Clock, stop: Callable[[float], bool]) -> None:
             durable.write_file(home.status("speech"), json.dumps(said).encode(), durable=False)
         if not busy:
             stop(LOOK_SECONDS)
+    listener.close()
     intakes.close()
     catalogue.close()
 

@@ -44,7 +44,8 @@ class Book:
         return self.catalogue.dossiers.sealed(hashes)
 
     def live(self, number: int) -> Sequence[Lane]:
-        """What has been heard so far of a call that goes on: nothing, where no process listens."""
+        """What has been heard so far of a call that goes on: nothing, where no process listens.
+        Raises FormatError where the file is damaged."""
         data = read_if_there(self.home.live_transcripts / f"{number}.json")
         return () if data is None else decode(data).lanes
 

@@ -1,11 +1,11 @@
 """One channel transcribed while it goes on: text soon after each utterance, bettered when more was heard.
 
-Sound is appended as it is sealed, a second at a time. An utterance has ended when `FINAL_PAUSE_MS` of silence
-have come after it; until then it is decoded on trust each time a second ends in a short silence, so that
-when the silence is long enough the words are there already. This first reading is a quick one; the decoder
-is given what was said before, back to the last long pause, and only the new words are taken. After a long
-pause all of it is decoded with full care, in one piece, and replaces what was written: the beginning of a
-sentence is heard better by its end.
+Sound is appended as it comes, in pieces of any length. An utterance has ended when `FINAL_PAUSE_MS` of
+silence have come after it; until then it is decoded on trust once there is a short silence, if nothing else
+waits, so that when the silence is long enough the words are there already. This first reading is a quick one;
+the decoder is given what was said before, back to the last long pause, and only the new words are taken;
+where text is late already, the new sound alone. After a long pause all of it is decoded with full care, in
+one piece, and replaces what was written: the beginning of a sentence is heard better by its end.
 
 Pure arithmetic over what it is given: no clock, no thread.
 """
@@ -33,6 +33,13 @@ FINAL_PAUSE_MS = 600
 """Silence after which an utterance has ended."""
 TRUST_PAUSE_MS = 200
 """Silence after which it is decoded on trust."""
+MONOLOGUE_MS = 7000
+BREATH_MS = 350
+"""Who has spoken for seven seconds has ended an utterance at each breath: else text would be as late."""
+CONTEXT_MS = 10_000
+"""What was said before is given to a first reading back to here: more of it costs more than it betters."""
+LATE_MS = 3000
+"""Text that is later than this is made without what was said before: that costs less."""
 FLOOR_MS = 10_000
 """Sound kept although it is done with: a noise floor is measured over it."""
 
@@ -56,8 +63,8 @@ class Due:
 
     @property
     def turn(self) -> tuple[int, int]:
-        """What comes first, the least: text that somebody waits for, then trust, then what betters."""
-        return (2 if self.settles else 0 if self.final else 1), self.until
+        """What comes first, the least: text that somebody waits for, oldest first, then trust."""
+        return (0 if self.final else 1), self.until
 
 
 class LiveLane:
@@ -77,6 +84,7 @@ class LiveLane:
         self._stretch: list[Piece] = []  # voices written since the last long pause
         self._trusted: tuple[int, Heard] | None = None  # decoded on trust, up to that ms
         self._closed = False
+        self._looked = False  # whether nothing is due until something comes
 
     @property
     def length(self) -> int:
@@ -90,6 +98,7 @@ class LiveLane:
 
     def append(self, sound: Samples) -> None:
         """More sound, float32 at 16 kHz, a multiple of 10 ms."""
+        self._looked = False
         self._sound = np.concatenate((self._sound, sound))
         self._frames = longer(self._frames, self._sound)
         needed = self._stretch[0].start if self._stretch else self._done
@@ -102,10 +111,18 @@ class LiveLane:
 
     def close(self) -> None:
         """The call is over: what is open has ended."""
-        self._closed = True
+        self._closed, self._looked = True, False
 
     def due(self) -> Due | None:
-        """What to decode next, or None while nothing new has been said to its end."""
+        """What to decode next, or None while nothing new has been said to its end. What `settles` is given
+        once: it may be done any time, or not at all."""
+        if self._looked:
+            return None
+        found = self._next()
+        self._looked = found is None
+        return found
+
+    def _next(self) -> Due | None:
         found = [
             Piece(max(p.start + self._start, self._done), min(p.end + self._start, self.length), p.tone)
             for p in endpoint.pieces(self._frames)
@@ -118,18 +135,19 @@ class LiveLane:
         if not parts:
             self._done = max(self._done, self.length - FINAL_PAUSE_MS)
             return None
-        part = parts[0]
-        silence = (parts[1].start if len(parts) > 1 else self.length) - part.end
-        final = self._closed or len(parts) > 1 or silence >= FINAL_PAUSE_MS
+        part, next_ = _first(parts)
+        silence = (self.length if next_ is None else next_) - part.end
+        enough = BREATH_MS if part.end - part.start >= MONOLOGUE_MS else FINAL_PAUSE_MS
+        final = self._closed or next_ is not None or silence >= enough
         if part.pieces[0].tone:
             self._done = part.end if final else self._done
-            return self.due() if final else None
+            return self._next() if final else None
         trusted = self._trusted is not None and self._trusted[0] == part.end
         if not final and (silence < TRUST_PAUSE_MS or trusted):
             return None
-        return self._window(
-            (*self._stretch, *part.pieces), part.start, PAD_MS if final else silence, final=final
-        )
+        late = self.length - part.end > LATE_MS
+        before = [] if late else [p for p in self._stretch if p.start >= part.end - CONTEXT_MS]
+        return self._window((*before, *part.pieces), part.start, PAD_MS if final else silence, final=final)
 
     def _settled(self, parts: list[Stretch], silent_until: int) -> bool:
         """Whether nothing more is going to be decoded together with the voices since the last long pause."""
@@ -150,36 +168,52 @@ class LiveLane:
         cut = slice((low - self._start) * RATE // 1000, (high - self._start) * RATE // 1000)
         return Due(self._sound[cut], low, pieces, after, final, settles)
 
-    def hear(self, due: Due, engine: Engine, wishes: Wishes) -> list[Utterance]:
-        """Decode what was due, or take what was decoded on trust; what is written by it."""
+    def decode(self, due: Due, engine: Engine, wishes: Wishes) -> Heard:
+        """What was due as the engine hears it, or as it was heard on trust. Changes nothing: another thread
+        may do it, with an engine of its own."""
         if self._trusted is not None and self._trusted[0] == due.until and not due.settles:
-            heard = self._trusted[1]
-        else:
-            heard = (
-                hear_names(engine, due.sound, self.language, wishes.hot_words, translate=wishes.translate)
-                if due.settles
-                else engine.hear(due.sound, language=self.language, quick=True)
-            )
+            return self._trusted[1]
+        if due.settles:
+            return hear_names(engine, due.sound, self.language, wishes.hot_words, translate=wishes.translate)
+        return engine.hear(due.sound, language=self.language, quick=True)
+
+    def take(self, due: Due, heard: Heard, model: str) -> list[Utterance]:
+        """Write what `model` heard; what is written by it."""
+        self._looked = False
         if not due.final:
             self._trusted = (due.until, heard)
             return []
         if not due.settles:
             self._trusted = None
             self._done = due.until
-            self._stretch = list(due.pieces)
-        return self._write(due, heard, engine)
+            self._stretch += [piece for piece in due.pieces if piece.start >= due.after]
+        return self._write(due, heard, model)
 
-    def _write(self, due: Due, heard: Heard, engine: Engine) -> list[Utterance]:
+    def hear(self, due: Due, engine: Engine, wishes: Wishes) -> list[Utterance]:
+        """Decode what was due and write it."""
+        return self.take(due, self.decode(due, engine, wishes), engine.machine("live", ()).model)
+
+    def _write(self, due: Due, heard: Heard, model: str) -> list[Utterance]:
         if invented(heard):
             return []  # what was written of it before stays: somebody spoke then
         if self.language is None and heard.found == "identified":
             self.language = heard.language
-        said = utterances(heard, due.at, Stretch(due.pieces), engine.machine("live", ()).model)
+        said = utterances(heard, due.at, Stretch(due.pieces), model)
         new = [part for one in said if (part := _after(one, due.after)) is not None]
         if due.settles:
             self.utterances = [u for u in self.utterances if not due.after <= u.start <= due.until]
         self.utterances = sorted([*self.utterances, *new], key=lambda u: u.start)
         return new
+
+
+def _first(parts: list[Stretch]) -> tuple[Stretch, int | None]:
+    """What comes first, cut where who speaks for long draws breath; and where the next voice begins."""
+    pieces = parts[0].pieces
+    for n in range(1, len(pieces)):
+        spoken, pause = pieces[n - 1].end - pieces[0].start, pieces[n].start - pieces[n - 1].end
+        if spoken >= MONOLOGUE_MS and pause >= BREATH_MS:
+            return Stretch(pieces[:n]), pieces[n].start
+    return parts[0], parts[1].start if len(parts) > 1 else None
 
 
 def _after(one: Utterance, moment: int) -> Utterance | None:

@@ -40,7 +40,7 @@ async function beat() {
   for (const part of page.querySelectorAll('[id]:not(.minute [id])')) put(part);
 }
 
-// Words come when they have been said, not by the beat: asked for each second, the last minutes only.
+// Words come when they have been said, not by the beat: asked for twice a second, the last minutes only.
 async function words() {
   if (document.hidden) return;
   const url = new URL(main.dataset.words, location.href);
@@ -53,7 +53,7 @@ async function words() {
 }
 
 if (main.dataset.words) {
-  setInterval(() => { words().catch(() => { /* the next second asks again */ }); }, 1000);
+  setInterval(() => { words().catch(() => { /* the next one asks again */ }); }, 500);
 }
 
 if (main.dataset.grow) {
