@@ -14,6 +14,10 @@ Then, on the same machine and in the same run, the peers (`bench/peers.py`) are 
 `--peer-calls` says for `--peer-seconds`, one after another: rtpengine with pcap recording, its media
 blocked and forwarded, tcpdump and dumpcap.
 
+With `--speaking N`, so many calls with two voices go on beside them and are transcribed live, two parties
+each (it needs the speech extra); without, nothing is transcribed. What transcription costs recording is the
+difference of two runs.
+
 CPU is user and system time of the processes (/proc): of the pipeline (supervisor, capture, seal) from the
 first INVITE to the last call handed over, of the office to the last call in the vault. On loopback the
 sender's process pays for the network stack up to the socket, for all alike. Exit code 1 when anything of
@@ -23,6 +27,7 @@ memcon's is missing or late.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
@@ -33,13 +38,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memcon.client.caller import place_call
+from memcon.client.voice import demo_voices
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.record.call import decode as decode_leaf
+from memcon.record.transcript import decode
 from memcon.service.archive import Archive
 from memcon.service.chaos import MAIN
 from memcon.service.config import load as load_config
@@ -52,7 +62,7 @@ from bench.watch import Watch
 from bench.watch import say as say_watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 NS = 1_000_000_000
 MEMCON = str(Path(sys.executable).with_name("memcon"))
@@ -71,7 +81,7 @@ def free_port() -> int:
 class Serving:
     """`memcon serve` of a home made for this run."""
 
-    def __init__(self, directory: Path, period: int) -> None:
+    def __init__(self, directory: Path, period: int, *, speech: bool = False) -> None:
         self.port = free_port()
         self.environment = os.environ | {"MEMCON_RUN": str(directory / "run")}
         os.environ["MEMCON_RUN"] = str(directory / "run")  # for what this process reads of the home
@@ -81,6 +91,8 @@ class Serving:
         order += ["--media-ports", PORTS]
         subprocess.run(order, env=self.environment, check=True, stdout=subprocess.DEVNULL)
         self.home = Home(home)
+        with self.home.config.open("a") as file:
+            file.write(f"\n[speech]\nlive = {str(speech).lower()}\n")
         self.period = period
         self.said = directory / "serve.txt"
         with self.said.open("w") as output:
@@ -103,6 +115,18 @@ class Serving:
         for role in ("capture", "seal", "office"):
             found[role] = int(json.loads(self.home.status(role).read_text())["pid"])
         return found
+
+    def listens(self) -> None:
+        """Wait until the listening process has its model."""
+        end = time.monotonic() + 60
+        while not self.home.status("speech").exists():
+            if time.monotonic() > end:
+                raise SystemExit("nothing is transcribed here: scripts/setup --speech")
+            time.sleep(0.2)
+
+    def listening_cpu(self) -> float:
+        """CPU s of the listening process."""
+        return cpu_of(int(json.loads(self.home.status("speech").read_text())["pid"]))
 
     def cpu(self) -> dict[str, float]:
         return {role: cpu_of(pid) for role, pid in self.pids().items()}
@@ -149,15 +173,17 @@ def wait_for_vault(archive: Archive, calls: int, serving: Serving) -> float:
     return time.monotonic() - began
 
 
-def account(archive: Archive, load: dict[str, Any], opened: int) -> Account:
+def account(archive: Archive, load: dict[str, Any], opened: int, calls: int) -> Account:
     """Set the vault beside the sender's own count, call by call and stream by stream."""
     sent = {call["call_id"]: call for call in load["calls"] if call["status"] == 200}
     result = Account()
-    for number in range(1, len(sent) + 1):
+    for number in range(1, calls + 1):
         call = archive.open(number)
         facts = call.record()["source_ids"]
         assert isinstance(facts, dict)
-        told = sent.pop(str(facts["call_id"]))
+        told = sent.pop(str(facts["call_id"]), None)
+        if told is None:  # a call that speaks
+            continue
         last = list(call.leaves())[-1]
         counts = {count.stream: count for count in decode_leaf(last.leaf).streams}
         result.calls += 1
@@ -169,7 +195,7 @@ def account(archive: Archive, load: dict[str, Any], opened: int) -> Account:
             result.declared += count.kernel_drops
             result.missing += max(0, stream["sent"] - count.received - count.kernel_drops)
             result.reported += count.sender_count == stream["sent"]
-        if number <= opened:
+        if result.calls <= opened:
             one_by_one(call.blocks(), told["streams"], result)
     result.missing += sum(s["sent"] for call in sent.values() for s in call["streams"])
     return result
@@ -215,6 +241,30 @@ def run_load(options: argparse.Namespace, port: int) -> dict[str, Any]:
     return report
 
 
+@contextmanager
+def speaking(options: argparse.Namespace, port: int) -> Iterator[None]:
+    """Calls that speak, begun before the load and ended after it."""
+    stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def talk() -> None:
+        over = asyncio.Event()
+        stop.append((asyncio.get_running_loop(), over))
+        await place_call(f"udp://127.0.0.1:{port}", voices=demo_voices(), seconds=3600.0, stop=over)
+
+    with ThreadPoolExecutor(options.speaking or 1) as pool:
+        calls = [pool.submit(lambda: asyncio.run(talk())) for _ in range(options.speaking)]
+        yield
+        for loop, over in stop:
+            loop.call_soon_threadsafe(over.set)
+        for call in calls:
+            call.result()
+
+
+def written(home: Home) -> int:
+    """Words written live, over all calls."""
+    return sum(decode(path.read_bytes()).count() for path in home.live_transcripts.glob("*.json"))
+
+
 def say_load(load: dict[str, Any]) -> None:
     delay = load["answer_ms"]
     print(f"calls    {load['answered']} of {load['plan']['calls']} taken, answered in ", end="")
@@ -235,6 +285,8 @@ class Run:
     late: list[float]
     absent: int
     watch: Watch
+    words: int
+    listened: float
 
     @property
     def pipeline(self) -> float:
@@ -249,25 +301,35 @@ class Run:
 
 
 def run_memcon(options: argparse.Namespace, directory: Path) -> Run:
-    serving = Serving(directory, options.period)
+    serving = Serving(directory, options.period, speech=bool(options.speaking))
+    words, listened = 0, 0.0
     try:
         archive = Archive(serving.home, load_config(serving.home.config), SystemClock())
         time.sleep(2 * options.period)  # the first beats, at rest
-        before, since = serving.cpu(), time.time_ns()
-        watch = Watch(serving.pids, serving.home.status("capture"))
-        watch.start()
-        load = run_load(options, serving.port)
-        until = time.time_ns()
-        watch.end()
+        if options.speaking:
+            serving.listens()
+        with speaking(options, serving.port):
+            time.sleep(options.period if options.speaking else 0)
+            before, since = serving.cpu(), time.time_ns()
+            listened -= serving.listening_cpu() if options.speaking else 0
+            watch = Watch(serving.pids, serving.home.status("capture"))
+            watch.start()
+            load = run_load(options, serving.port)
+            until = time.time_ns()
+            watch.end()
+            listened += serving.listening_cpu() if options.speaking else 0
+            words = written(serving.home)
         wait_for_handover(serving)
         cpu = {role: seconds - before[role] for role, seconds in serving.cpu().items()}
-        vault = wait_for_vault(archive, load["answered"], serving)
+        calls = load["answered"] + options.speaking
+        vault = wait_for_vault(archive, calls, serving)
         cpu["office"] = serving.cpu()["office"] - before["office"]
         memory = {role: memory_of(pid) for role, pid in serving.pids().items()}
         late, absent = beats(serving, since, until)
     finally:
         serving.stop()
-    return Run(load, account(archive, load, options.open), cpu, memory, vault, late, absent, watch)
+    kept = account(archive, load, options.open, calls)
+    return Run(load, kept, cpu, memory, vault, late, absent, watch, words, listened)
 
 
 def wait_for_handover(serving: Serving) -> None:
@@ -297,6 +359,9 @@ def say_run(options: argparse.Namespace, run: Run) -> None:
     each = sum(size for role, size in run.memory.items() if role != "office") / max(1, kept.calls)
     print("memory   " + ", ".join(f"{role} {size} MiB" for role, size in run.memory.items()), end="")
     print(f"; {each:.2f} MiB a call without the office")
+    if options.speaking:
+        print(f"speech   {options.speaking} calls transcribed live meanwhile: {run.words} words, ", end="")
+        print(f"{run.listened:.1f} s of CPU")
     each_role = ", ".join(f"{role} {s / max(1, kept.received) * 1e6:.2f}" for role, s in run.cpu.items())
     print(f"cost     memcon {run.pipeline:.2f} us CPU a packet from socket to seal ({each_role})")
     say_watch(run.watch, kept.calls)
@@ -338,6 +403,7 @@ def main() -> int:
     parser.add_argument("--transport", choices=["udp", "tcp"], default="udp")
     parser.add_argument("--period", type=int, default=10, help="s between beats")
     parser.add_argument("--open", type=int, default=20, help="calls whose packets are counted one by one")
+    parser.add_argument("--speaking", type=int, default=0, help="calls with voices, transcribed live")
     parser.add_argument("--keep", type=Path, help="a directory to work in and to leave as it is")
     parser.add_argument("--peers", nargs="*", choices=peers.NAMES, default=peers.NAMES)
     parser.add_argument("--peer-calls", type=int, default=300, help="calls that each peer is given")

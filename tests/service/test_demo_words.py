@@ -31,7 +31,13 @@ def test_each_utterance_is_told_once_with_how_late_it_is(
     monkeypatch.setattr(demo_words, "installed", lambda: True)
     home, clock, said = Home(tmp_path), ManualClock(), list[str]()
     words = Words(home, clock, said.append, clock.wall_ns() // 1_000_000)
+    words.expect(-1)
+    assert "first words will be late" in said.pop()
+    home.run.mkdir()
+    home.status("speech").touch()
     words.expect()
+    assert "being loaded" in said.pop()
+    said.clear()
     words.look()
     assert said == []
     home.live_transcripts.mkdir(parents=True)

@@ -33,15 +33,15 @@ class Words:
     _text: bytes = b""
     _told: set[tuple[str, int]] = field(default_factory=set)
 
-    def expect(self) -> None:
-        """Say what is going to be seen, or what to install to see it."""
+    def expect(self, seconds: float = LOAD_SECONDS) -> None:
+        """Say what is going to be seen, when it can be, or what to install to see it."""
         if not installed():
             self.say(
                 f"Speech recognition is not installed, so that nothing is written of what is said. {INSTALL}"
             )
             return
         self.say("The recogniser is being loaded, once for as long as the office runs.")
-        until, pause = self.clock.monotonic_ns() + LOAD_SECONDS * NS, threading.Event()
+        until, pause = self.clock.monotonic_ns() + int(seconds * NS), threading.Event()
         while not self.home.status("speech").exists():
             if self.clock.monotonic_ns() > until:
                 self.say("It is not there yet: the first words will be late.")
