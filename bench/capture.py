@@ -383,7 +383,7 @@ def measure(options: argparse.Namespace, directory: Path) -> bool:
     run = run_memcon(options, directory)
     say_run(options, run)
     if options.keep is None:  # room on the disk for the peers
-        shutil.rmtree(directory / "home")
+        shutil.rmtree(directory / "home", ignore_errors=True)
     for name in options.peers:
         if peers.missing(name):
             print(f"peer     {name} is not on this machine")

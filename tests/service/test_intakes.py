@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from memcon.cli.main import main
 from memcon.clock import SystemClock
 from memcon.console.app import create_app
 from memcon.record.transcript import Lane, Machine, Subject, Transcript, Utterance, Word
+from memcon.seal.keys import load_keys
 from memcon.service.archive import Archive
 from memcon.service.config import load, template
 from memcon.service.demo import free_port
@@ -31,6 +33,7 @@ from memcon.service.rebuilding import rebuild_catalogue
 from memcon.service.setup import init_home
 from memcon.service.transcripts import open_transcripts
 from memcon.store.paths import Home
+from memcon.verify import main as verifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,12 +126,23 @@ def test_rebuild_finds_it(filled: Home, tmp_path: Path) -> None:
     assert "2 calls taken in" in run(home, "rebuild")
 
 
-def test_it_is_taken_away_as_it_came_and_as_sound(filled: Home, tmp_path: Path) -> None:
+def test_it_is_taken_away_as_it_came_and_as_sound_and_checked_by_a_stranger(
+    filled: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     to = tmp_path / "out"
     run(filled, "export", "T1", "--format", "original", "--to", str(to))
     assert to.read_bytes()[:4] == b"RIFF"
     made = run(filled, "export", "T1", "--format", "flac", "--to", str(tmp_path), "--json")
     assert made["path"].endswith("call-T001.flac")
+    bundle = run(filled, "export", "T1", "--format", "bundle", "--to", str(tmp_path), "--json")["path"]
+    key = str(load_keys(filled.keys).vkeys("intakes.example/1")[0])
+    assert verifier.main([bundle, "--key", key, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["kind"], report["findings"]) == ("intake", [])
+    assert report["headline"].endswith("It is sealed in the log whose key you gave.")
+    with zipfile.ZipFile(bundle) as opened:
+        assert opened.read("original") == to.read_bytes()
+        assert b"memcon-verify.pyz intake FILE" in opened.read("README.txt")
     run(filled, "export", "T1", "--format", "pcap", "--to", str(tmp_path / "x"), code=2)
     run(filled, "export", "1", "--format", "original", "--to", str(tmp_path / "x"), code=2)
 

@@ -40,6 +40,26 @@ def tone(ms: int, hz: float = 440) -> Samples:
     return made
 
 
+HARMONICS = {"piano": (1, 0.6, 0.4, 0.25, 0.15, 0.1), "organ": (1, 0.5, 0.9, 0.3, 0.6, 0.2, 0.3),
+             "strings": (1, 0.8, 0.7, 0.5, 0.4, 0.35, 0.3, 0.2)}  # fmt: skip
+
+
+def melody(ms: int, instrument: str) -> Samples:
+    """A tune in a major scale: notes of 250 ms to 1 s with the instrument's harmonics."""
+    chance, parts, left = np.random.default_rng(5), [], ms
+    while left > 0:
+        length = min(left, 250 * int(chance.choice([1, 2, 4])))
+        t = np.arange(length * RATE // 1000) / RATE
+        hz = 220 * 2 ** (int(chance.choice([0, 2, 4, 5, 7, 9, 11, 12, 16])) / 12)
+        bend = 0.004 * hz / 5.5 * np.sin(2 * np.pi * 5.5 * t) if instrument == "strings" else 0 * t
+        harmonics = enumerate(HARMONICS[instrument], 1)
+        sound = sum(a * np.sin(k * (2 * np.pi * hz * t + bend)) for k, a in harmonics if k * hz < RATE / 2)
+        parts.append(sound * np.exp(-3 * t if instrument == "piano" else 0 * t))
+        left -= length
+    made: Samples = (0.08 * np.concatenate(parts)).astype(np.float32)
+    return made
+
+
 def line(*parts: Samples) -> Samples:
     """Parts one after the other."""
     return np.concatenate(parts)

@@ -52,11 +52,11 @@ def make_dossier_bundle(
 
     UsageError where the log serves no checkpoint or not a statement that a beat names.
     """
-    note = _fetched(fetch, "checkpoint")
+    note = fetched(fetch, "checkpoint")
     checkpoint = Checkpoint.parse(Note.parse(note).text)
     hashes = {sha256(one.data) for one in written}
-    notes = dict(_sealed(slots, hashes, checkpoint.size))
-    beats = _beats(fetch, checkpoint.size, {decode_note_leaf(one.leaf).index for one in notes.values()})
+    notes = dict(sealed_notes(slots, hashes, checkpoint.size))
+    beats = proven_beats(fetch, checkpoint.size, {decode_note_leaf(one.leaf).index for one in notes.values()})
     dossier = written[0].entry.dossier
     made = {
         "README.txt": readme(checkpoint.origin, dossier, len(written)),
@@ -69,18 +69,19 @@ def make_dossier_bundle(
     made |= {FILE_PREFIX + digest: data for digest, data in files.items()}
     for named in sorted({decode_beat(beat.leaf).statement for beat in beats} - {ZERO32}):
         path = f"{STATEMENT_PREFIX}{named.hex()}"
-        made[path] = _fetched(fetch, path)
+        made[path] = fetched(fetch, path)
     return write_bundle(checkpoint.origin, dossier, made)
 
 
-def _fetched(fetch: Fetch, path: str) -> bytes:
+def fetched(fetch: Fetch, path: str) -> bytes:
+    """A file of the log; UsageError where it serves none."""
     data = fetch(path)
     if data is None:
         raise UsageError(f"the log does not serve {path}", cure="Restore it from a mirror")
     return data
 
 
-def _sealed(
+def sealed_notes(
     slots: Iterable[tuple[SlotRecord, bytes]], hashes: set[bytes], size: int
 ) -> Iterable[tuple[int, SealedNote]]:
     """The NOTEs over these hashes, by number, with their paths; of one that was sealed twice, the first."""
@@ -100,7 +101,7 @@ def _sealed(
                 yield note.number, SealedNote(leaf, tree.salt(lane), tree.path(lane))
 
 
-def _beats(fetch: Fetch, size: int, indexes: set[int]) -> list[ProvenBeat]:
+def proven_beats(fetch: Fetch, size: int, indexes: set[int]) -> list[ProvenBeat]:
     """The genesis leaf and the beats that commit to the NOTEs, with their proofs."""
     reader = TileReader(fetch, size)
     return [

@@ -48,11 +48,11 @@ def dossier_bundle(
     wanted = {note.index for note in sealed.values()}
     policy = policy_text([str(key) for key in keys.vkeys(origin)])
     return make_dossier_bundle(
-        written, files, _slots(home, keys.structure, wanted), LogStore(home.log).fetch, policy
+        written, files, slots_of(home, keys.structure, wanted), LogStore(home.log).fetch, policy
     )
 
 
-def _slots(home: Home, structure: bytes, wanted: Collection[int]) -> Iterator[tuple[SlotRecord, bytes]]:
+def slots_of(home: Home, structure: bytes, wanted: Collection[int]) -> Iterator[tuple[SlotRecord, bytes]]:
     """The slot records of these beats with their slot keys."""
     for path in sorted(home.slots.glob("*/*.mcl")):
         records, _ = decode_slot_records(read_bytes(path), torn_ok=True)

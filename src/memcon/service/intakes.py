@@ -17,6 +17,7 @@ from memcon.record.intake import decode as decode_intake
 from memcon.seal.notes import submit_note
 from memcon.service.dossiers import notes_of
 from memcon.service.fetching import Fetcher
+from memcon.service.intake_bundle import intake_bundle
 from memcon.service.watching import Watched, Watcher
 from memcon.store import durable
 from memcon.vault.intakes import IntakeShelf, intake_id
@@ -211,7 +212,17 @@ class Intakes:
             return self.original(n)
         if kind in ("wav", "flac"):
             return self.audio(n, "all", kind)
+        if kind == "bundle":
+            return self._bundle(n)
         raise UsageError(f"T{n:03d} was taken in from a file: there is no {kind} of it")
+
+    def _bundle(self, n: int) -> Path:
+        """Made anew each time: the log has grown, and may have sealed it meanwhile."""
+        path = self._derived(n) / "intake.bundle.zip"
+        durable.make_dirs(path.parent)
+        data = intake_bundle(self._home, self._config.origin, self._catalogue, self.shelf, n)
+        durable.write_file(path, data, durable=False)
+        return path
 
     def verify(self, n: int) -> Report:
         """The object checked as `memcon verify` checks it, and its place in the log."""

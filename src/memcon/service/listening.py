@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.05
 NICE = 10
-END_SECONDS = 3.0
+END_SECONDS = 1.0
 LATELY = 100
 """Calls looked through, at the start, for those that nobody transcribed."""
 FEW_CALLS = 16

@@ -10,6 +10,7 @@ import numpy as np
 from memcon.record.transcript import Lane, Stretch
 from memcon.transcribe import endpoint
 from memcon.transcribe.frames import Frames, analyse
+from memcon.transcribe.music import seconds_of_music
 from memcon.transcribe.names import hear_names, sureness
 from memcon.transcribe.placing import utterances
 from memcon.transcribe.sound import at_rate, concealed
@@ -32,6 +33,7 @@ UNSURE = 450
 BLOCK_MS = 60_000
 LEAST_LOST_MS = 20
 LEAST_NOISE_MS = 1000
+LEAST_MUSIC_MS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ def transcribe_lane(
     pieces = [
         replace(piece, end=min(piece.end, length)) for piece in endpoint.pieces(frames_of(channel, length))
     ]
-    stretches = endpoint.joined(pieces, wishes.pause)
+    music = music_of(channel, length, [piece for piece in pieces if piece.tone])
+    found.stretches += [Stretch(start, end, "music") for start, end in music]
+    voices = [piece for piece in pieces if piece.tone or _within(piece, music) * 2 < piece.end - piece.start]
+    stretches = endpoint.joined(voices, wishes.pause)
     for n, stretch in enumerate(stretches):
         if stretch.pieces[0].tone:
             found.stretches.append(Stretch(stretch.start, stretch.end, "tone"))
@@ -116,6 +121,29 @@ def frames_of(channel: Channel, length: int) -> Frames:
     if not parts:
         return analyse(sound_of(channel, 0, 0))
     return Frames(np.concatenate([p.level for p in parts]), np.concatenate([p.pitch for p in parts]))
+
+
+def music_of(channel: Channel, length: int, tones: Sequence[endpoint.Piece]) -> list[tuple[int, int]]:
+    """Spans of music (ms), in whole seconds; what is a tone for half of a second is none."""
+    flags: list[bool] = []
+    for at in range(0, length, BLOCK_MS):  # with a second on either side, so that blocks do not show
+        low, high = max(0, at - 1000), min(at + BLOCK_MS + 1000, length)
+        seconds = seconds_of_music(sound_of(channel, low, high))
+        first = (at - low) // 1000
+        flags += seconds[first : first + BLOCK_MS // 1000]
+    toned = [(piece.start, piece.end) for piece in tones]
+    spans: list[tuple[int, int]] = []
+    for n, flag in enumerate(flags):
+        start, end = n * 1000, min(n * 1000 + 1000, length)
+        if not flag or _within(endpoint.Piece(start, end), toned) * 2 >= end - start:
+            continue
+        spans.append((spans.pop()[0] if spans and spans[-1][1] == start else start, end))
+    return [span for span in spans if span[1] - span[0] >= LEAST_MUSIC_MS]
+
+
+def _within(piece: endpoint.Piece, spans: Sequence[tuple[int, int]]) -> int:
+    """How much of a piece (ms) lies in the spans."""
+    return sum(max(0, min(piece.end, end) - max(piece.start, start)) for start, end in spans)
 
 
 def padded(stretches: Sequence[endpoint.Stretch], n: int, length: int) -> tuple[int, int]:

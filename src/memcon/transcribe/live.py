@@ -17,18 +17,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memcon.record.transcript import UNKNOWN
 from memcon.transcribe import endpoint
 from memcon.transcribe.endpoint import LONG_PAUSE_MS, LONGEST_MS, Piece, Stretch
+from memcon.transcribe.engine import Heard
 from memcon.transcribe.frames import RATE, STEP_MS, Frames, longer, none
 from memcon.transcribe.lane import PAD_MS, Wishes, invented
+from memcon.transcribe.music import is_music
 from memcon.transcribe.names import hear_names
 from memcon.transcribe.placing import utterances
 
 if TYPE_CHECKING:
     from memcon.record.transcript import Utterance, Word
-    from memcon.transcribe.engine import Engine, Heard
+    from memcon.transcribe.engine import Engine
     from memcon.transcribe.frames import Samples
 
+NOBODY = Heard((), UNKNOWN, "unknown")
 FINAL_PAUSE_MS = 600
 """Silence after which an utterance has ended."""
 TRUST_PAUSE_MS = 200
@@ -173,6 +177,8 @@ class LiveLane:
         may do it, with an engine of its own."""
         if self._trusted is not None and self._trusted[0] == due.until and not due.settles:
             return self._trusted[1]
+        if is_music(due.sound):
+            return NOBODY
         if due.settles:
             return hear_names(engine, due.sound, self.language, wishes.hot_words, translate=wishes.translate)
         return engine.hear(due.sound, language=self.language, quick=True)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
 from memcon.errors import FormatError
-from memcon.record import dossier_bundle
+from memcon.record import dossier_bundle, intake_bundle
 from memcon.record.bundle import CALL, MANIFEST, Form, read_manifest
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A bundle's entries, and its manifest's word: origin, call or dossier, {name: (bytes, SHA-256)}."""
+    """A bundle's entries, and its manifest's word: origin, call (or intake) or dossier, {name: (bytes,
+    SHA-256)}."""
 
     entries: dict[str, Entry]
     origin: str | None
@@ -155,6 +156,8 @@ def _check_manifest(report: Report, found: dict[str, Entry], form: Form) -> Cont
     try:
         if form is CALL:
             origin, call, listed = read_manifest(data)
+        elif form is intake_bundle.FORM:
+            origin, call, listed = intake_bundle.read_manifest(data)
         else:
             origin, dossier, listed = dossier_bundle.read_manifest(data)
     except FormatError as error:

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING
 
 from memcon.errors import FormatError
 from memcon.record import dossier_bundle as form
-from memcon.record.call import PlacedLeaf
 from memcon.record.entry import NO_ENTRY, decode, hash_of
-from memcon.record.slottree import decode_note_leaf
 from memcon.verify import container
 from memcon.verify.bundle import check_log
-from memcon.verify.calls import on_path
 from memcon.verify.findings import Report
 from memcon.verify.keys import Trust, read_checkpoint
+from memcon.verify.sealed import read_notes
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
     from memcon.record.entry import Entry
     from memcon.record.slottree import NoteLeaf
-    from memcon.verify.calls import ProvenBeats
     from memcon.verify.container import Buffer, Contents
 
     Read = dict[int, tuple[Entry, str]]
@@ -42,7 +39,7 @@ def verify_dossier(data: Buffer, trusted: Trust | None = None, *, target: str = 
     note = contents.get("checkpoint")
     signed = read_checkpoint(report, None if note is None else bytes(note), trusted)
     beats, _ = check_log(report, contents, signed, trusted, leaps=True)
-    notes = _read_notes(report, contents, beats)
+    notes = read_notes(report, contents, beats, "dossier")
     read, whole = _read_entries(report, contents)
     sealed = _check_sealed(report, read, notes, whole=whole)
     kept, named = _check_files(report, contents, read)
@@ -56,41 +53,6 @@ def verify_dossier(data: Buffer, trusted: Trust | None = None, *, target: str = 
         "Entries that were written later than the newest one here, and other dossiers",
     ]
     return report
-
-
-def _read_notes(report: Report, contents: Contents, beats: ProvenBeats) -> Notes:
-    """The NOTEs that lead into the log, by the hash they are over."""
-    data = contents.get(form.SEALED)
-    try:
-        placed = [] if data is None else form.read_sealed(data)
-    except FormatError as error:
-        report.add("dossier-note", form.SEALED, str(error))
-        return {}
-    found: Notes = {}
-    for n, one in enumerate(placed):
-        leaf = _anchored(report, f"NOTE {n}", one, beats)
-        if leaf is not None:
-            found[leaf.object_hash.hex()] = leaf
-    report.checked.append(
-        f"{len(found)} of {count(len(placed), 'NOTE')} lead to the slot roots of their beats"
-    )
-    return found
-
-
-def _anchored(report: Report, where: str, one: form.SealedNote, beats: ProvenBeats) -> NoteLeaf | None:
-    """The NOTE, where it stands under a beat that is proved to be in the log."""
-    try:
-        leaf = decode_note_leaf(one.leaf)
-    except FormatError as error:
-        report.add("dossier-note", where, str(error))
-        return None
-    beat = beats.by_index.get(leaf.index)
-    if beat is None or beat.slot != leaf.slot:
-        report.add("dossier-note", where, f"its beat {leaf.index}, slot {leaf.slot}, is not here")
-        return None
-    place = PlacedLeaf(one.leaf, leaf.index, leaf.slot, leaf.lane, one.salt, one.path)
-    led = on_path(report, where, place, beat, beats.check.origin, "dossier-path")
-    return leaf if led and leaf.index in beats.proved else None
 
 
 def _read_entries(report: Report, contents: Contents) -> tuple[Read, bool]:

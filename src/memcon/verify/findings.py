@@ -195,6 +195,8 @@ CODES: dict[str, Code] = {
         ERROR, "Calls taken in are not numbered without a gap, or do not name one another.", "FORMATS §21"
     ),
     "intake-missing": Code(ERROR, "A call was taken in and sealed, and is not kept.", "FORMATS §21"),
+    "intake-note": Code(ERROR, "The NOTE of a call taken in cannot be read or does not fit.", "FORMATS §21"),
+    "intake-path": Code(ERROR, "The NOTE of a call taken in does not lead to its beat.", "FORMATS §3"),
     "intake-unsealed": Code(NOTE, "A call taken in is not sealed in the log yet.", "FORMATS §21"),
     # an overseer's structure feed, and slot records
     "structure-form": Code(

@@ -34,16 +34,27 @@ class Found(NamedTuple):
 
 def check_intake(report: Report, files: Mapping[str, memoryview], identity: str) -> None:
     """Check the files of an object against its statement; what it is goes into the report's facts."""
-    data = bytes(files[taken.NAME])
+    named = _IDENTITY.fullmatch(identity)
+    read = check_statement(report, files, None if named is None else int(named[1]), "inventory.json")
+    if read is None:
+        report.headline = "The statement of what was taken in cannot be read."
+    else:
+        report.headline = headline(report, read)
+
+
+def check_statement(
+    report: Report, files: Mapping[str, memoryview], n: int | None, where: str
+) -> Intake | None:
+    """Check files against the statement among them, whose number is n by what stands in `where`; None where
+    it is not there or cannot be read."""
+    data = bytes(files.get(taken.NAME, b""))
     try:
         read = taken.decode(data)
     except FormatError as error:
         report.add("intake-form", taken.NAME, str(error))
-        report.headline = "The statement of what was taken in cannot be read."
-        return
-    named = _IDENTITY.fullmatch(identity)
-    if named is None or int(named[1]) != read.n:
-        report.add("object-id", "inventory.json", f"{identity!r}; here is intake {read.n}")
+        return None
+    if n != read.n:
+        report.add("object-id", where, f"names intake {n}; here is intake {read.n}")
     good = sum(_check_file(report, files, file) for file in read.files)
     for name in sorted(set(files) - {file.path for file in read.files} - {taken.NAME}):
         report.add("intake-file", name, "the statement does not name it")
@@ -55,7 +66,7 @@ def check_intake(report: Report, files: Mapping[str, memoryview], identity: str)
         "Anything before the intake: that a call taken in was recorded when and where it says, by whom, and "
         "unaltered until then",
     ]
-    report.headline = _headline(report, read)
+    return read
 
 
 def _check_file(report: Report, files: Mapping[str, memoryview], file: taken.TakenFile) -> bool:
@@ -69,7 +80,8 @@ def _check_file(report: Report, files: Mapping[str, memoryview], file: taken.Tak
     return True
 
 
-def _headline(report: Report, read: Intake) -> str:
+def headline(report: Report, read: Intake) -> str:
+    """The one sentence that a report of a statement proves."""
     if not report.ok:
         return f"Intake {read.n}: {count(sum(report.counts.values()), 'finding')}."
     on = read.at[:10]

@@ -19,6 +19,7 @@ from memcon.clock import NS, SystemClock
 from memcon.errors import MemconError, UsageError
 from memcon.record.dossier_bundle import begins as is_dossier
 from memcon.record.evidence import CONFLICT_HEADER
+from memcon.record.intake_bundle import begins as is_intake
 from memcon.record.silence import HEADER
 from memcon.record.structure import OPENED_SUFFIX, SEALED_SUFFIX
 from memcon.tlog.policy import Policy
@@ -26,6 +27,7 @@ from memcon.verify import ask_main
 from memcon.verify.bundle import verify_bundle
 from memcon.verify.dossier import verify_dossier
 from memcon.verify.findings import EXIT_UNREADABLE
+from memcon.verify.intake_bundle import verify_intake
 from memcon.verify.keys import trust
 from memcon.verify.log import verify_log
 from memcon.verify.silence import verify_silence
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from memcon.verify.findings import Report
 
-KINDS = ("log", "call", "dossier", "object", "slots", "structure", "silence")
+KINDS = ("log", "call", "dossier", "intake", "object", "slots", "structure", "silence")
 _MAX_SMALL = 1 << 22
 
 
@@ -47,8 +49,8 @@ def parser() -> argparse.ArgumentParser:
     """The arguments; docs/VERIFYING.md shows them in use."""
     p = argparse.ArgumentParser(
         prog="memcon-verify",
-        description="Check a log, a bundle of a call or a dossier, a vault object, slot records or a silence "
-        "certificate, offline.",
+        description="Check a log, a bundle of a call, a dossier or a call taken in, a vault object, slot "
+        "records or a silence certificate, offline.",
         epilog="Exit codes: 0 nothing found, 1 findings, 2 cannot be read, 3 nothing found, with a limit. "
         "memcon-verify was-it-on LOG FROM [TO] says whether a recorder was attested: see its own --help.",
     )
@@ -57,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="+",
         metavar="[KIND] TARGET",
-        help="KIND is log, call, dossier, object, slots, structure or silence; without it, it is told from "
-        "TARGET: a bundle, a silence certificate, a directory, or the http(s) address of a log",
+        help="KIND is log, call, dossier, intake, object, slots, structure or silence; without it, it is "
+        "told from TARGET: a bundle, a silence certificate, a directory, or the http(s) address of a log",
     )
     p.add_argument(
         "--key", action="append", default=[], metavar="VKEY", help="a key of the log that you trust"
@@ -143,6 +145,8 @@ def _verify(args: argparse.Namespace) -> Report:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if kind == "dossier":
         return verify_dossier(data, trusted, target=target)
+    if kind == "intake":
+        return verify_intake(data, trusted, target=target)
     return verify_bundle(data, trusted, target=target, audio_to=args.audio, progress=progress)
 
 
@@ -158,6 +162,8 @@ def guess(target: str) -> str:
     begins = _begins(path)
     if is_dossier(begins):
         return "dossier"
+    if is_intake(begins):
+        return "intake"
     line = begins[:32].partition(b"\n")[0].decode("utf-8", "replace")
     return "silence" if line in (HEADER, CONFLICT_HEADER) else "call"
 
