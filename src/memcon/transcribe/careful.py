@@ -1,8 +1,8 @@
 """Decoding that nobody waits for, in a thread of its own with a model of its own.
 
 A careful reading of half a minute takes a second or more of processor. Where the text of an utterance waited
-for one, it would be late; so careful readings run beside, at the lowest priority, and what is quick goes
-first wherever both want the processor.
+for one, it would be late; so careful readings run beside, at a lower priority, and what is quick goes first
+wherever both want the processor. Not at the lowest: with much other work on the machine they must end too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ Job: TypeAlias = "Callable[[], Callable[[], None]]"
 """Done in the thread; what it returns is done by whoever calls `collect`."""
 MOST_WAITING = 8
 """Live readings that wait at most: with more, what was written first stays until the call is over."""
-LOWEST = 19
+YIELDS = 3
+"""How much nicer the thread is than its process: it gets half of what the other gets, where both want it."""
 
 
 class Careful:
@@ -104,7 +105,8 @@ class Careful:
 
     def _run(self) -> None:
         # A thread's niceness is its own on Linux; what the model starts from here has it too.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
+        nice = min(os.getpriority(os.PRIO_PROCESS, 0) + YIELDS, 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         while True:
             with self._news:
                 self._working = False
