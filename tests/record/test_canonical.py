@@ -52,6 +52,11 @@ def test_a_leaf_too_deep() -> None:
         canonical.dumps(canonical.loads(text.encode()))
     with pytest.raises(FormatError, match="nested deeper"):
         canonical.loads(("[" * 65 + "1" + "]" * 65).encode())
+    deep: list[object] = []
+    for _ in range(canonical.MAX_DEPTH + 1):
+        deep = [deep]
+    with pytest.raises(FormatError, match="nested deeper"):
+        canonical.dumps(deep)
 
 
 def test_errors_name_what_is_read() -> None:

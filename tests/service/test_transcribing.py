@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +13,11 @@ from tests.transcribe.sounds import FakeEngine
 from memcon.clock import SystemClock
 from memcon.errors import UsageError
 from memcon.record.call import decode as decode_leaf
+from memcon.service import transcribing
 from memcon.service.archive import Archive
 from memcon.service.transcribing import Transcriber, language_of, ms_of, subject_of
 from memcon.service.transcripts import open_transcripts
+from memcon.transcribe.models import find_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +71,51 @@ def test_what_it_is_of_is_what_the_log_commits_to(tmp_path: Path) -> None:
     home.local_custodian.unlink()
     with pytest.raises(UsageError, match="custodian"):
         worker(home, config, FakeEngine()).transcribe(1)
+
+
+def test_languages_set_by_line_and_participant_reach_the_engine_and_translations_stand_beside(
+    tmp_path: Path,
+) -> None:
+    home, config = copy(tmp_path / "home")
+    engine = FakeEngine(language="uk")
+    languages = (("*solheim@office.example", "no"), ("nobody*", "fr"))
+    speech = replace(config.speech, languages=languages, translate=True)
+    done = worker(home, replace(config, speech=speech), engine).transcribe(1)
+    assert done.kept is not None
+    first, second = done.kept.transcript.lanes
+    assert {language for _, language, _ in engine.asked} == {"no", None}
+    assert (first.language, first.found) == ("no", "set")
+    assert (second.language, second.found) == ("uk", "identified")
+    for lane in (first, second):
+        said = lane.utterances[0]
+        assert said.words[0].text == "w1"  # what was said stays in its own words
+        assert [(t.language, t.text) for t in said.translations] == [("en", "translated")]
+    line = replace(speech, languages=(("all", "de"),))
+    hears = FakeEngine()
+    worker(home, replace(config, speech=line), hears).transcribe(1, again=True)
+    assert {language for _, language, _ in hears.asked} == {"de"}
+
+
+def test_a_model_in_a_folder_serves_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, config = copy(tmp_path / "home")
+    folder = tmp_path / "models" / "ours-2026"
+    folder.mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"weights")
+    loaded: list[tuple[str, str | None]] = []
+
+    def load(wanted: str, digest: str | None = None, *, beam: int, threads: int) -> FakeEngine:
+        loaded.append((find_model(wanted, digest).name, find_model(wanted, digest).digest))
+        assert (beam, threads) == (1, 1)
+        return FakeEngine()
+
+    monkeypatch.setattr(transcribing, "load_engine", load)
+    speech = replace(config.speech, model=str(folder), digest=None)
+    archive = Archive(home, config, SystemClock())
+    office = Transcriber(archive, open_transcripts(home, SystemClock()), speech)
+    assert office.transcribe(1).kept is not None
+    assert loaded == [("ours-2026", sha256(b"weights").hexdigest())]
 
 
 def test_a_language_is_set_by_line_name_or_address() -> None:
