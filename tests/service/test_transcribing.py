@@ -73,27 +73,27 @@ def test_what_it_is_of_is_what_the_log_commits_to(tmp_path: Path) -> None:
         worker(home, config, FakeEngine()).transcribe(1)
 
 
-def test_languages_set_by_line_and_participant_reach_the_engine_and_translations_stand_beside(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("languages", "asked", "language", "found"),
+    [
+        ((("*solheim@office.example", "no"), ("all", "de")), "no", "no", "set"),
+        ((("*keller*", "fr"), ("all", "de")), "de", "de", "set"),  # the line's, as only hers is not set
+        ((("*keller*", "fr"),), None, "uk", "identified"),
+    ],
+)
+def test_languages_set_by_participant_and_line_reach_the_engine_and_translations_stand_beside(
+    tmp_path: Path, languages: tuple[tuple[str, str], ...], asked: str | None, language: str, found: str
 ) -> None:
     home, config = copy(tmp_path / "home")
     engine = FakeEngine(language="uk")
-    languages = (("*solheim@office.example", "no"), ("nobody*", "fr"))
     speech = replace(config.speech, languages=languages, translate=True)
     done = worker(home, replace(config, speech=speech), engine).transcribe(1)
     assert done.kept is not None
-    first, second = done.kept.transcript.lanes
-    assert {language for _, language, _ in engine.asked} == {"no", None}
-    assert (first.language, first.found) == ("no", "set")
-    assert (second.language, second.found) == ("uk", "identified")
-    for lane in (first, second):
-        said = lane.utterances[0]
-        assert said.words[0].text == "w1"  # what was said stays in its own words
-        assert [(t.language, t.text) for t in said.translations] == [("en", "translated")]
-    line = replace(speech, languages=(("all", "de"),))
-    hears = FakeEngine()
-    worker(home, replace(config, speech=line), hears).transcribe(1, again=True)
-    assert {language for _, language, _ in hears.asked} == {"de"}
+    lane = done.kept.transcript.lanes[0]  # she speaks first, and for as long as the call is
+    assert {one for _, one, _ in engine.asked} == {asked}
+    assert (lane.speaker, lane.language, lane.found) == ("Ingrid Solheim", language, found)
+    assert lane.utterances[0].words[0].text == "w1"  # what was said stays in its own words
+    assert [(t.language, t.text) for t in lane.utterances[0].translations] == [("en", "translated")]
 
 
 def test_a_model_in_a_folder_serves_whatever_its_name(
