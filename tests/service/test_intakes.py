@@ -185,6 +185,9 @@ def test_its_page_says_what_it_is_and_plays(client: TestClient) -> None:
     got = client.get("/taken-in/1/download/original")
     assert got.content[:4] == b"RIFF"
     assert "T001.a.wav" in got.headers["content-disposition"]
+    bundle = client.get("/taken-in/1/download/bundle")
+    assert (bundle.status_code, bundle.content[:2]) == (200, b"PK")
+    assert "T001.bundle" in bundle.headers["content-disposition"]
     for gone in ("9", "1/audio/C.wav", "1/audio/all.ogg", "1/download/pcap"):
         assert client.get(f"/taken-in/{gone}").status_code == 404
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MOST = 2**53
 FORMS = {"media": "an audio or video file", "packets": "a packet capture", "vcon": "a vCon"}
-KINDS: tuple[FileKind, ...] = ("original", "flac", "wav")
+KINDS: tuple[FileKind, ...] = ("original", "bundle", "flac", "wav")
 
 
 def when(intake: Intake) -> str:

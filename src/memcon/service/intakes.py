@@ -204,7 +204,8 @@ class Intakes:
     def offers(self, n: int) -> list[Offer]:
         """What can be taken away."""
         intake = self.intake(n)
-        return [Offer("original", intake.files[0].size), Offer("flac", None), Offer("wav", None)]
+        kept = Offer("original", intake.files[0].size)
+        return [kept, Offer("bundle", None), Offer("flac", None), Offer("wav", None)]
 
     def export(self, n: int, kind: FileKind) -> Path:
         """A file of it, made if need be."""
