@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_CALLS = 16
 """Calls read ahead of their sealing: more than a machine transcribes at once."""
+PAUSE_LOOKS = 200
+"""Looks that pass after something odd, ten seconds or more: what is damaged stays so until the next file."""
 MOST_BYTES = 16 << 20
 """Packets of one call kept at most, some fifteen minutes: what nobody takes is read from its file later."""
 
@@ -76,6 +78,7 @@ class Ahead:
         self._home = home
         self._reader: JournalReader | None = None
         self._calls: dict[str, Arriving] = {}
+        self._pause = 0
         self._forget_instance()
 
     def _forget_instance(self) -> None:
@@ -93,7 +96,7 @@ class Ahead:
         self._calls.pop(handle, None)
 
     def rest(self) -> None:
-        """Read no more: there are too many calls, or something is odd. The next `look` begins anew."""
+        """Read no more: there are too many calls, or none, or something is odd. A later `look` begins anew."""
         if self._reader is not None:
             self._reader.close()
         self._reader = None
@@ -105,6 +108,9 @@ class Ahead:
 
     def look(self) -> None:
         """Read what the journal has got since."""
+        if self._pause:
+            self._pause -= 1
+            return
         try:
             reader = self._reader or self._begin()
             if reader is None:
@@ -115,6 +121,7 @@ class Ahead:
             odd = True
         if odd:
             self.rest()
+            self._pause = PAUSE_LOOKS
 
     def _begin(self) -> JournalReader | None:
         """Where nothing has been read yet: the newest file of the newest instance."""
