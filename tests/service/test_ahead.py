@@ -48,10 +48,13 @@ def packets(call: ahead.Arriving, stream: int) -> list[tuple[int, bytes]]:
     return out
 
 
-def begin(world: World) -> Capture:
+def begin(world: World, reader: Ahead | None = None) -> Capture:
+    """An instance that has begun, and that the reader has met."""
     capture = world.capture()
     capture.start()
     put(world, capture.frames)
+    if reader is not None:
+        reader.look()
     return capture
 
 
@@ -87,7 +90,7 @@ def test_what_is_read_ahead_is_what_is_sealed(world: World, reader: Ahead) -> No
 
 
 def test_a_call_goes_on_in_the_next_instance(world: World, reader: Ahead) -> None:
-    first = begin(world)
+    first = begin(world, reader)
     handle = first.call("a", (10,)).hex()
     first.talk((10,), 1)
     put(world, first.frames)
@@ -113,7 +116,8 @@ def test_calls_that_began_before_and_too_many_calls_are_not_read(
     capture.talk((2,), 0.2)
     capture.rotate()
     put(world, capture.frames)
-    reader = Ahead(world.home)  # begins with the newest file
+    reader = Ahead(world.home)
+    reader.look()  # what stands there already is passed over
     handles = [capture.call(key, (at,)).hex() for key, at in (("a", 10), ("b", 20), ("c", 30))]
     capture.talk((2, 10, 20, 30), 0.3)
     capture.end("a")
@@ -129,7 +133,7 @@ def test_calls_that_began_before_and_too_many_calls_are_not_read(
 
 def test_what_nobody_takes_is_not_kept(world: World, reader: Ahead, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "MOST_BYTES", 3000)
-    capture = begin(world)
+    capture = begin(world, reader)
     handle = capture.call("a", (10,)).hex()
     capture.talk((10,), 4)
     put(world, capture.frames)
@@ -142,7 +146,7 @@ def test_what_nobody_takes_is_not_kept(world: World, reader: Ahead, monkeypatch:
 
 @pytest.mark.parametrize("gap", [False, True])
 def test_an_odd_journal_is_left_to_sealing(world: World, reader: Ahead, gap: bool) -> None:
-    capture = begin(world)
+    capture = begin(world, reader)
     handle = capture.call("a", (10,)).hex()
     capture.talk((10,), 0.2)
     put(world, capture.frames)
@@ -163,11 +167,11 @@ def test_an_odd_journal_is_left_to_sealing(world: World, reader: Ahead, gap: boo
     put(world, capture.frames)
     reader.look()
     assert reader.call(fresh) is None  # not at once: what is damaged is read again no more often than needed
-    capture.rotate()
+    for _ in range(ahead.PAUSE_LOOKS + 1):
+        reader.look()
     newest = capture.call("c", (30,)).hex()
     put(world, capture.frames)
-    for _ in range(ahead.PAUSE_LOOKS):
-        reader.look()
+    reader.look()
     found = reader.call(newest)
     assert found is not None
     assert not found.lost

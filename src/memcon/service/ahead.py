@@ -1,9 +1,9 @@
 """Calls heard as they arrive: the packets of a few open calls, from the journal, before they are sealed.
 
 A sealed second is up to a second old when it closes, and text is wanted sooner. The journal has a packet a
-tenth of a second after it came, so that the listening process reads it too, from its newest file on, beside
-sealing and without a part in it. What is sealed later is made of the same bytes. Calls that began before, too
-many calls at once, and whatever is odd in the journal: `lost`, and their sealed seconds are read instead.
+tenth of a second after it came, so that the listening process reads what comes there too, beside sealing and
+without a part in it. What is sealed later is made of the same bytes. Of calls that began before it did, of
+too many calls at once, and where the journal is odd, sealed seconds are read instead.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Ahead:
         self._reader: JournalReader | None = None
         self._calls: dict[str, Arriving] = {}
         self._pause = 0
+        self._from_start = False  # of a journal that was not there yet
         self._forget_instance()
 
     def _forget_instance(self) -> None:
@@ -96,7 +97,7 @@ class Ahead:
         self._calls.pop(handle, None)
 
     def rest(self) -> None:
-        """Read no more: there are too many calls, or none, or something is odd. A later `look` begins anew."""
+        """Read no more: there are too many calls, or something is odd. A later `look` begins anew."""
         if self._reader is not None:
             self._reader.close()
         self._reader = None
@@ -124,13 +125,17 @@ class Ahead:
             self._pause = PAUSE_LOOKS
 
     def _begin(self) -> JournalReader | None:
-        """Where nothing has been read yet: the newest file of the newest instance."""
+        """Where nothing has been read yet: the end of the newest file of the newest instance."""
         reader = JournalReader(self._home)
         reader.scan()
         if not reader.instances:
             reader.close()
+            self._from_start = True
             return None
         reader.seek(len(reader.instances) - 1, max(reader.instances[-1].files))
+        if not self._from_start and reader.read() is not None:
+            reader.pass_over()
+        self._from_start = False
         reader.findings.clear()  # of files that are not read here
         self._reader = reader
         return reader

@@ -112,7 +112,7 @@ class Listener:
     def look(self) -> bool:
         """One round over the calls that go on: take in what came, decode one thing. Whether there was one."""
         self._meet()
-        if 0 < len(self._live) <= FEW_CALLS:
+        if len(self._live) <= FEW_CALLS:  # also while none goes on: the next one is to be met at its start
             self._ahead.look()
         else:
             self._ahead.rest()

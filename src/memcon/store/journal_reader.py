@@ -106,6 +106,12 @@ class JournalReader:
         current = self.instances[position]
         current.file, current.offset, current.frame, current.loose = file, 0, None, file > 0
 
+    def pass_over(self) -> None:
+        """Pass over what the file that was read from last has got so far: only what comes is wanted."""
+        current = self.current
+        if current is not None and self._fd >= 0:
+            current.offset, current.loose = os.fstat(self._fd).st_size, True
+
     def scan(self) -> None:
         """Take notice of new files and instances."""
         with durable.machine_errors(self._home.journal, "listing"):
