@@ -43,15 +43,33 @@ def why(slot: int, first: int, last: int, by: str) -> Said:
 
 def test_an_off_is_named_for_its_own_stretch_alone() -> None:
     heard = Heard([off(10, "a"), on(20), off(30, "b", ("l",)), off(35, "c"), on(40, ("l",)), on(50)])
-    for first, last, by in ((11, 19, "a"), (11, 20, "a"), (31, 34, "b"), (36, 45, "c"), (41, 60, "c")):
-        found = heard.off(first, last)
+    for first, last, whole, by in (
+        (11, 19, True, "a"),
+        (11, 20, True, "a"),
+        (20, 20, True, "a"),  # the slot that the on is named in
+        (31, 35, False, "b"),  # c is named there, and not yet in effect
+        (36, 50, True, "c"),
+        (9, 12, True, "a"),
+        (28, 33, False, "b"),
+    ):
+        found = heard.off(first, last, whole=whole)
         assert found is not None
         assert found.by == by
-    assert heard.off(20, 20) is not None  # the slot that the on is named in
-    assert heard.off(21, 29) is None
-    assert heard.off(51, 99) is None
-    assert heard.off(1, 9) is None
+    for first, last, whole in ((21, 29, True), (51, 99, True), (1, 9, True), (31, 34, True), (11, 19, False)):
+        assert heard.off(first, last, whole=whole) is None
     assert [heard.last_switch_before(slot) for slot in (10, 11, 31)] == [-1, 10, 30]
+
+
+def test_two_at_once_are_named_each_for_what_is_theirs() -> None:
+    """A line is off; the whole recorder follows, and while it is off somebody adds a line."""
+    heard = Heard([off(10, "eve", ("l",)), off(12, "bob"), off(13, "carl"), on(20)])
+    assert [heard.off(11, 12, whole=False), heard.off(13, 20, whole=True)] == [
+        Off(O, 10, "eve", "console", "", ("l",)),
+        Off(O, 12, "bob", "console", "", ()),
+    ]
+    stopped = Heard([off(13, "carl")]).off(13, 20, whole=True)  # a stop is named in the leaf that is off
+    assert stopped is not None
+    assert stopped.by == "carl"
 
 
 def test_explanations_of_a_stretch() -> None:

@@ -9,6 +9,7 @@ import pytest
 import rfc3161_client as tsp
 from tests.sharing import copy_of
 from tests.verify import builder as b
+from tests.verify import worlds
 from tests.verify.test_sync import Files
 from tests.verify.watched import Watched
 from tests.verify.witnesses import quick_check
@@ -57,6 +58,44 @@ def read(watched: Watched, roots: bytes | None) -> tuple[list[int | None], Repor
     policy = Policy.parse(watched.policy())
     found = windows(Files(watched), policy, 1, 5, report, quick_check, roots=roots)
     return [one.stamped for one in found], report
+
+
+@pytest.fixture(autouse=True)
+def _begun_in_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authority's clock is the machine's: the log must have been there by then."""
+    monkeypatch.setattr(worlds, "START", 1_700_000_000)
+
+
+def test_a_token_dated_before_the_beats_that_it_is_over_dates_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worlds, "START", 4_000_000_000)
+    watched = Watched().beats(1, 9)
+    keep(watched, token(note(watched)))
+    times, report = read(watched, tsa().roots)
+    assert (times, report.counts) == ([None] * 5, {"timestamp-form": 1})
+    assert "before the last beat" in report.findings[0].text
+
+
+def test_a_token_over_more_than_is_served_shows_nothing_of_it() -> None:
+    watched = Watched().beats(1, 12)
+    keep(watched, token(note(watched)), 13)
+    smaller = Watched().beats(1, 9)
+    smaller.extra = watched.extra
+    times, report = read(smaller, tsa().roots)
+    assert (times, report.counts) == ([None] * 5, {})
+
+
+def test_an_answer_that_the_library_cannot_bear_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unheard(Exception):
+        pass
+
+    def decode(_: bytes) -> None:
+        raise Unheard
+
+    monkeypatch.setattr(tsp, "decode_timestamp_response", decode)
+    with pytest.raises(FormatError, match="Unheard"):
+        stamped.check_token(tsp, b"", [])
 
 
 def test_a_token_dates_every_leaf_of_the_tree_that_its_note_is_of() -> None:

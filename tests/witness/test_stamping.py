@@ -15,6 +15,7 @@ from memcon.clock import NS, ManualClock
 from memcon.errors import UsageError
 from memcon.record import evidence
 from memcon.verify import stamped
+from memcon.witness import stamping
 from memcon.witness.archive import Archive
 from memcon.witness.stamping import RETRY_NS, Stamper
 from memcon.witness.submit import Newest
@@ -38,7 +39,7 @@ class Kept:
 
     def __init__(self, folder: Path, tsa: Tsa, *, roots: bytes | None = None) -> None:
         self.archive = Archive(folder / "log")
-        self.clock = ManualClock(folder.stat().st_mtime_ns // DAY_NS * DAY_NS + DAY_NS // 2)
+        self.clock = ManualClock(folder.stat().st_mtime_ns)
         data = note(5).to_bytes()
         self.newest = Newest(self.archive.add_note(data, 5, 1), 5, 1, 1)
         self.stamper = Stamper(self.archive, [tsa.url], self.clock, roots)
@@ -53,7 +54,10 @@ class Kept:
         return found
 
 
-def test_once_a_day_and_what_is_kept_holds(tmp_path: Path, tsa: Tsa) -> None:
+def test_once_a_day_and_what_is_kept_holds(
+    tmp_path: Path, tsa: Tsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamping, "MOST_APART", 2 * 86_400)  # the authority's own clock does not go along
     kept = Kept(tmp_path, tsa, roots=tsa.roots)
     kept.stamper.step()  # nothing to stamp yet
     kept.stamper.offer(kept.newest)
@@ -114,6 +118,33 @@ def test_an_answer_that_does_not_fit_is_not_kept(
     assert kept.problem
     assert why in ("roots", "time stamp") or why in kept.problem
     assert kept.entries() == []
+
+
+def test_an_authority_whose_clock_is_far_off_dates_nothing(tmp_path: Path, tsa: Tsa) -> None:
+    kept = Kept(tmp_path, tsa, roots=tsa.roots)
+    kept.clock.advance(30 * DAY_NS)
+    kept.stamper.offer(kept.newest)
+    kept.stamper.step()
+    assert "that clock or this one is wrong" in kept.problem
+    assert kept.entries() == []
+
+
+def test_answers_that_the_library_cannot_bear(
+    tmp_path: Path, tsa: Tsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte of a certificate in it, and the library raises what is no ValueError."""
+
+    class Unheard(Exception):
+        pass
+
+    def decode(_: bytes) -> None:
+        raise Unheard
+
+    kept = Kept(tmp_path, tsa)
+    monkeypatch.setattr(tsp, "decode_timestamp_response", decode)
+    kept.stamper.offer(kept.newest)
+    kept.stamper.step()
+    assert "Unheard" in kept.problem
 
 
 def test_the_thread_and_a_missing_library(tmp_path: Path, tsa: Tsa, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def _said(heard: Heard, first: int, last: int, answer: Answer) -> str:
     if len(explained) > MOST_WORDS:
         words.append(f"and {len(explained) - MOST_WORDS:,} explanations more")
     if answer in (Answer.DECLARED_OFF, Answer.PARTLY_OFF):
-        off = heard.off(first, last)
+        off = heard.off(first, last, whole=answer is Answer.DECLARED_OFF)
         if off is not None:
             words.insert(0, f"by {off.by}: {off.reason or 'no reason given'}")
     return "; ".join(words)

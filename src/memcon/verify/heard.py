@@ -5,7 +5,7 @@ A log of years has thousands of statements and as many stretches that they are a
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -34,14 +34,22 @@ class Heard:
         self._firsts = [read.first for read in self._explained]
         self._reach = list(accumulate((read.last for read in self._explained), max))
 
-    def off(self, first: int, last: int) -> Off | None:
-        """The newest off statement in the slots `first` to `last`, or in force when they begin."""
-        for slot, read in reversed(self._switches[: bisect_right(self._slots, last)]):
-            if isinstance(read, Off):
+    def off(self, first: int, last: int, *, whole: bool) -> Off | None:
+        """The off statement by which the slots `first` to `last` are off, wholly or in part.
+
+        The one in force when they begin, else the first in them: it is named before it takes effect, and
+        what others add later is theirs.
+        """
+        begin = bisect_left(self._slots, first)
+        for _, read in reversed(self._switches[:begin]):
+            if isinstance(read, On):
+                if not read.lines:
+                    break
+            elif whole is not bool(read.lines):
                 return read
-            if slot < first and not read.lines:
-                return None
-        return None
+        inside = self._switches[begin : bisect_right(self._slots, last)]
+        named = (read for _, read in inside if isinstance(read, Off) and whole is not bool(read.lines))
+        return next(named, None)
 
     def last_switch_before(self, slot: int) -> int:
         """The slot of the newest switch of any kind before a slot; -1 where there is none."""

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from memcon.errors import FormatError
+from memcon.record import beat as beats
 from memcon.record import evidence
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.note import Note
@@ -66,8 +67,10 @@ def check_token(lib: ModuleType, data: bytes, roots: list[Any]) -> tuple[bytes, 
         digest = bytes(imprint.message)
         lib.VerifierBuilder(roots=roots).build().verify(answer, digest)
         time = answer.tst_info.gen_time.timestamp()
-    except (ValueError, lib.VerificationError) as error:
-        raise FormatError("time stamp", str(error)) from error
+    except FormatError:
+        raise
+    except Exception as error:  # of a library, about input from outside: it counts for nothing
+        raise FormatError("time stamp", str(error) or type(error).__name__) from error
     return digest, -int(-time // 1)
 
 
@@ -121,7 +124,18 @@ class Stamps:
             return None
         if not tiles.begins(stamped.size, stamped.root, checkpoint.root):
             raise FormatError("time stamp", f"is over {stamped.size:,} leaves of another history")
+        _after_its_leaves(tiles, stamped.size, time)
         return Stamped(stamped.size, time)
+
+
+def _after_its_leaves(tiles: TileReader, size: int, time: int) -> None:
+    """An authority that dates a tree before its last beat's slot is wrong, or lies: it dates nothing."""
+    try:
+        last = beats.decode(next(tiles.entries(size - 1, size))) if size else None
+    except FormatError:  # no beat: a log of another kind
+        return
+    if last is not None and time * NS < last.slot_start_ns():
+        raise FormatError("time stamp", "is dated before the last beat that it is over")
 
 
 def not_after(stamps: list[Stamped], index: int) -> int | None:

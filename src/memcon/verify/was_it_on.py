@@ -224,7 +224,7 @@ def _by(reply: Reply, run: Run) -> str:
     """By whom and why, of a stretch that was declared off."""
     if run.answer not in (Answer.DECLARED_OFF, Answer.PARTLY_OFF):
         return ""
-    off = reply.heard.off(run.first, run.last)
+    off = reply.heard.off(run.first, run.last, whole=run.answer is Answer.DECLARED_OFF)
     if off is None:
         return ", without a statement by anybody"
     return f", by {off.by}: {off.reason or 'no reason given'}{_lines(off.lines)}"

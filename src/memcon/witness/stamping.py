@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memcon.clock import NS
+from memcon.clock import NS, utc
 from memcon.errors import FormatError, MemconError, UsageError
 from memcon.record import evidence
 from memcon.store.durable import read_if_there
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from memcon.witness.submit import Newest
 
 RETRY_NS = 600 * NS
+MOST_APART = 3600
+"""Seconds between an authority's clock and ours: more, and what it says is no use as a date."""
 LOOK_SECONDS = 1.0
 QUERY_TYPE = "application/timestamp-query"
 
@@ -124,8 +126,13 @@ class Stamper:
             if info.nonce != query.nonce:
                 raise FormatError("time stamp", "answers another question")
             time = int(info.gen_time.timestamp())
-        except ValueError as error:
-            raise FormatError("time stamp", str(error)) from error
+        except FormatError:
+            raise
+        except Exception as error:  # of a library, about input from outside: it is not kept
+            raise FormatError("time stamp", str(error) or type(error).__name__) from error
+        if abs(time - self._clock.wall_ns() // NS) > MOST_APART:
+            text = f"is dated {utc(time * NS)}: that clock or this one is wrong"
+            raise FormatError("time stamp", text)
         return time if self._roots is None else check_token(self._lib, answer, self._roots)[1]
 
     def status(self) -> list[dict[str, Any]]:
