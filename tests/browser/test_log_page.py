@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.browser.test_accessibility import violations
+from tests.verify.watched import Watched
+from tests.verify.witnesses import quick_check
 
 from memcon.clock import NS
+from memcon.record.beat import State
+from memcon.record.statement import Explanation
 from memcon.service.log_pages import write_page
 from memcon.service.stage import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Dialog
 
 
 class Visit:
@@ -45,6 +49,62 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a log whose people say what breaks pages: markup, formulas, words without an end."""
+    root = tmp_path_factory.mktemp("hostile")
+    word = "x" * 400
+    watched = Watched().beats(1, 3)
+    watched.cosign(watched.at(7))
+    off = watched.off(
+        8, by=f"<img src=x onerror=alert(1)>{word}", reason=f"</script><script>alert(2)//{word}"
+    )
+    watched.beat(7, State.DEGRADED, statement=off)
+    watched.beat(8, State.OFF, statement=off)
+    why = Explanation(
+        watched.world.origin, watched.genesis + 4, watched.genesis + 6, "<b>Eve</b>", "console",
+        f"=cmd|' /C calc'!A0 \"onmouseover=alert(3) {word}",
+    )  # fmt: skip
+    watched.beat(9, statement=watched.world.state(why.encode()))
+    watched.beats(10, 12)
+    place = watched.write(root / "log")
+    return write_page(str(place), root / "page", watched.at(15), watched.policy(), check=quick_check)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_hostile_statements_are_only_text_and_stay_on_the_page(
+    browser: Browser, hostile: Path, width: int, scripts: bool
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 740}, java_script_enabled=scripts)
+    page = context.new_page()
+    told: list[str] = []
+
+    def heard(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", heard)
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto(hostile.as_uri())
+    text = page.locator("main").inner_text()
+    for shown in ("<img src=x onerror=alert(1)>", "</script><script>alert(2)//", "<b>Eve</b>", "=cmd|"):
+        assert shown in text
+    assert page.locator("main img, main b, #ask script").count() == 0
+    assert page.locator("#ask").is_visible() is scripts
+    assert "Silent" in text
+    if scripts:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.fill("#from", "2027-01-15T08:00:40Z")
+        page.fill("#to", "2027-01-15T08:01:40Z")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#told:not(:empty)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#parts img, #parts b").count() == 0
+    assert told == []
+    context.close()
 
 
 def test_a_page_says_when_it_is_old(browser: Browser, visit: Visit) -> None:

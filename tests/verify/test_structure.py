@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +207,30 @@ def test_the_stand_alone_verifier(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([str(one), "--log", str(log), *keys]) == 3
     assert main(["structure", str(feed), *keys]) == 2
     assert "--log" in capsys.readouterr().err
+
+
+def test_files_under_other_names_are_read_in_the_order_of_the_log(tmp_path: Path) -> None:
+    """A feed whose first file is named behind the others is looked into as a whole all the same."""
+    world = busy()
+    slots = structures(world)
+    (_, one), (_, two), (_, again) = file(slots[:3]), file(slots[3:]), file(slots[2:5])
+    feed = b.write_files(tmp_path / "feed", {"z.mct": one, "a.mct": two, "m.mct": again})
+    (feed / "d.mct").mkdir()
+    os.mkfifo(feed / "f.mct")
+    assert [path.name for path in structure_files([feed])] == ["z.mct", "m.mct", "a.mct"]
+    log = b.write_files(tmp_path / "log", world.files())
+    report = verify_structure(read_files(structure_files([feed])), log, trust(world.vkeys()))
+    assert (report.exit_code, report.facts["slots with a record"]) == (0, len(slots))
+
+
+def test_a_file_cut_in_the_middle_of_a_slot(tmp_path: Path) -> None:
+    world = busy()
+    slots = structures(world)
+    name, data = file(slots)
+    for end in range(24, len(data.rstrip(b"\0")), 37):
+        report = check(world, tmp_path, (name, data[:end]))
+        assert "structure-form" in report.counts
+        assert report.exit_code == 1
 
 
 def test_places_that_hold_no_feed(tmp_path: Path) -> None:

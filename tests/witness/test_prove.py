@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,8 @@ from tests.verify.builder import START, World
 from tests.witness.kit import Reply
 
 from memcon.cli.main import main
-from memcon.clock import SystemClock
-from memcon.errors import FormatError
+from memcon.clock import NS, SystemClock
+from memcon.errors import FormatError, MemconError
 from memcon.record.silence import Certificate
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.merkle import consistency_proof, leaf_hash
@@ -21,6 +23,7 @@ from memcon.tlog.note import Note
 from memcon.tlog.witness import AddCheckpoint
 from memcon.verify.silence import verify_silence
 from memcon.verify.sources import Directory
+from memcon.witness import prove as prover
 from memcon.witness.client import WitnessClient
 from memcon.witness.keys import QuickVerifier
 from memcon.witness.prove import Proved, prove
@@ -160,6 +163,60 @@ def test_what_cannot_be_proved(site: Site) -> None:
     (site.log / "checkpoint").unlink()
     with pytest.raises(FormatError, match="no checkpoint"):
         ask(site)
+
+
+def test_a_damaged_mirror_gives_no_certificate_that_does_not_hold(site: Site) -> None:
+    site.grow(4)
+    silent(site)
+    root = site.log
+    paths = [p for p in root.rglob("*") if p.is_file() and p.name not in ("1", "2", "3")]
+
+    def cut(path: Path) -> None:
+        path.write_bytes(whole[: len(whole) // 2])
+
+    def swap(path: Path) -> None:
+        path.write_bytes(whole[::-1])
+
+    for path in paths:
+        whole = path.read_bytes()
+        for damage in (Path.touch, cut, swap, Path.mkdir, os.mkfifo):
+            path.unlink()
+            damage(path)
+            try:
+                proved = ask(site)
+            except MemconError as error:
+                assert str(error)  # noqa: PT017 # any of several kinds, each in words
+            else:
+                assert proved.certificate is not None
+                assert verify_silence(proved.certificate, site.policy, "c").ok
+            path.rmdir() if path.is_dir() else path.unlink()
+            path.write_bytes(whole)
+    assert len(paths) >= 4
+    assert ask(site).certificate is not None
+
+
+def test_a_witness_that_drips_keeps_nobody_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three are enough; the third never answers, and is told as late."""
+    monkeypatch.setattr(prover, "GRACE_NS", NS // 20)
+    site.grow(2)
+    silent(site)
+    wait = threading.Event()
+
+    def hang(reply: Reply) -> Reply:
+        wait.wait(60)
+        return reply
+
+    site.moods[2] = hang
+    try:
+        proved = ask(site)
+        assert proved.certificate is not None
+        assert [problem for problem in proved.problems.values()] == [prover.TOO_LATE]
+        site.moods[1] = hang
+        monkeypatch.setattr(prover, "MOST_NS", NS // 5)
+        proved = ask(site)
+        assert (proved.certificate, list(proved.problems.values())) == (None, [prover.TOO_LATE] * 2)
+    finally:
+        wait.set()
 
 
 class TestCommand:

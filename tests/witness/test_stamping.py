@@ -54,9 +54,7 @@ class Kept:
         return found
 
 
-def test_once_a_day_and_what_is_kept_holds(
-    tmp_path: Path, tsa: Tsa, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_once_a_day_and_what_is_kept_holds(tmp_path: Path, tsa: Tsa, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stamping, "MOST_APART", 2 * 86_400)  # the authority's own clock does not go along
     kept = Kept(tmp_path, tsa, roots=tsa.roots)
     kept.stamper.step()  # nothing to stamp yet

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.verify.builder import START
 from tests.witness.kit import Reply
+from tests.witness.site import until
 from tests.witness.test_mirror import Tampered
 
 from memcon.clock import NS
-from memcon.errors import UsageError
+from memcon.errors import MachineError, UsageError
 from memcon.record.beat import State
 from memcon.tlog.note import Note
 from memcon.tlog.witness import AddCheckpoint
@@ -96,6 +97,39 @@ def test_beats_that_stop_are_certified_within_a_period(site: Site, watched: Watc
     watched.at(60)
     assert [one[1] for one in watched.covered()] == [4, 5, 36, 56]
     assert len(watched.told) == 1
+
+
+def test_a_site_that_keeps_its_mirror_waiting_keeps_its_watch_from_nothing(
+    site: Site, watched: Watched
+) -> None:
+    site.grow(3)
+    watched.at(5)
+    site.clock.advance(20 * NS)
+    waits, go, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def hang(path: str) -> bytes | None:
+        waits.set()
+        go.wait(60)
+        raise MachineError(f"{path}: at last")
+
+    watched.source.fetch = hang  # type: ignore[method-assign]
+    keeper = watched.keeper
+    threads = [threading.Thread(target=work, args=(stop,)) for work in (keeper.run, keeper.run_watch)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(waits.is_set)
+        until(lambda: watched.told)
+        assert not go.is_set()
+        assert watched.told[0]["event"] == "silent"
+        assert watched.covered() != []
+    finally:
+        stop.set()
+        go.set()
+        keeper.wake.set()
+        for thread in threads:
+            thread.join(30)
+    assert "at last" in watched.said[-1]
 
 
 def test_the_end_is_told_once(site: Site, watched: Watched) -> None:

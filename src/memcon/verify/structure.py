@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def structure_files(
     paths: Iterable[Path], suffixes: tuple[str, ...] = (structure.OPENED_SUFFIX,)
 ) -> list[Path]:
-    """The files of a feed in the order of the log; `paths` may be directories.
+    """The files of a feed in the order of the log, by what stands in them; `paths` may be directories.
 
     Raises UsageError where there is none.
     """
@@ -35,11 +35,19 @@ def structure_files(
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} is not there")
-        found = [one for one in path.iterdir() if one.suffix in suffixes] if path.is_dir() else [path]
+        found = [path]
+        if path.is_dir():
+            found = [one for one in path.iterdir() if one.suffix in suffixes and one.is_file()]
         if not found:
             raise UsageError(f"{path} has no file that ends in {' or '.join(suffixes)}")
         files += found
-    return sorted(files, key=lambda path: path.name)
+    return sorted(files, key=lambda path: (_first_index(path), path.name))
+
+
+def _first_index(path: Path) -> bytes:
+    """Where it begins, sealed or opened: a name is only what somebody has called it."""
+    with path.open("rb") as file:
+        return file.read(16)[8:]
 
 
 def read_files(files: Iterable[Path]) -> Iterator[tuple[str, bytes]]:

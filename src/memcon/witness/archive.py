@@ -9,6 +9,7 @@ The order of an archived note, so that a crash leaves nothing that leads nowhere
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from memcon.record import evidence
@@ -29,10 +30,14 @@ MAX_LOOSE = 16 << 20
 
 
 class Archive:
-    """The notes, cosignatures, certificates and conflicts of one log's directory; one writer each."""
+    """The notes, cosignatures, certificates and conflicts of one log's directory.
+
+    Several threads may write through one of these; nobody writes beside it.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lock = threading.Lock()
 
     def add_note(self, data: bytes, size: int, time: int, *, newest: bool = True) -> bytes:
         """Keep a quorum-cosigned note (its bytes, tree size, quorum time); its hash."""
@@ -91,7 +96,7 @@ class Archive:
     def _append(self, path: str, record: bytes, unit: int) -> None:
         target = self.root / path
         durable.make_dirs(target.parent, PUBLIC_DIR)
-        with durable.AppendFile(target, PUBLIC) as file:
+        with self._lock, durable.AppendFile(target, PUBLIC) as file:
             if file.size % unit:  # a crash cut an entry
                 file.truncate(file.size - file.size % unit)
             file.write(record)

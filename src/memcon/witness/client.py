@@ -47,12 +47,14 @@ class Outcome:
 class Connection:
     """A kept-alive connection to one address; opened when needed, once more when it has gone stale."""
 
-    def __init__(self, url: str, seconds: float = SECONDS) -> None:
+    def __init__(self, url: str, seconds: float = SECONDS, most: int = MAX_ANSWER) -> None:
+        """`most`: bytes of an answer's body."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise WitnessError(f"{url} is no http or https address")
         self._parts = parts
         self._seconds = seconds
+        self._most = most
         self._open: http.client.HTTPConnection | None = None
 
     def ask(
@@ -83,10 +85,10 @@ class Connection:
         headers = {"User-Agent": f"memcon/{__version__}", "Content-Type": kind}
         self._open.request(method, place, body, headers)
         answer = self._open.getresponse()
-        data = bounded.read(answer, MAX_ANSWER)
-        if len(data) > MAX_ANSWER:
+        data = bounded.read(answer, self._most)
+        if len(data) > self._most:
             self.close()
-            raise WitnessError(f"{self._parts.netloc} answers more than {MAX_ANSWER} bytes")
+            raise WitnessError(f"{self._parts.netloc} answers more than {self._most} bytes")
         return answer.status, data
 
     def _connect(self) -> http.client.HTTPConnection:

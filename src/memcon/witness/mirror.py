@@ -43,7 +43,7 @@ CHUNK = 8192
 """Leaves appended at once: 2 MB of a memcon log, 32 tiles of hashes."""
 LOOK_NS = 2 * NS
 INDEX_NS = 30 * NS
-"""Between two readings of a day's index and loose cosignatures; the newest note is read with each leaf."""
+"""Between two readings of a day's index and of what seldom grows; the newest note is read with each leaf."""
 MOST_SECONDS = 2.5
 MOST_NOTES = 2000
 """Notes taken in one step, so that a long history does not keep the leaves waiting."""
@@ -77,7 +77,7 @@ class Mirror:
         self._clock = clock
         self._own = own
         self._others = tuple(others)
-        self._archive = Archive(root)
+        self.archive = Archive(root)
         self._copy = LogCopy(root)
         self.head = self._copy.resume()
         self._wanted: dict[str, str] = {}
@@ -111,10 +111,11 @@ class Mirror:
         if not answers or not self.reachable or (self.size == size and now < self._next_look):
             return
         self._next_look = now + LOOK_NS
-        work = [self._listen, self._newest, self._certificates, self._policy_file]
+        work = [self._listen, self._newest]
         if now >= self._next_index:
             self._next_index = now + INDEX_NS
-            work += [self._notes, self._loose, self._stamps, self._rounds]
+            work += [self._notes, self._loose, self._certificates, self._policy_file]
+            work += [self._stamps, self._rounds]
         for each in work:
             if not self._try(each):  # of a site that keeps us waiting nothing more is asked: the watch waits
                 return
@@ -186,10 +187,10 @@ class Mirror:
         ours = Note.parse(read_if_there(self.root / CHECKPOINT) or b"")
         if self._copy.reader().root_at(checkpoint.size) != checkpoint.root:
             if checkpoint.size == self.size:
-                self._archive.add_conflict(Conflict("fork", ours, note))
+                self.archive.add_conflict(Conflict("fork", ours, note))
             raise FormatError("log", f"serves another history of {checkpoint.size} leaves", where=self.origin)
         if checkpoint.size < self.size:
-            self._archive.add_conflict(Conflict("withheld", ours, note))
+            self.archive.add_conflict(Conflict("withheld", ours, note))
             text = f"serves {checkpoint.size} leaves, {self.size} were there before"
             raise FormatError("log", text, where=self.origin)
         kept = {(s.name, s.key_id) for s in ours.signatures}
@@ -233,7 +234,7 @@ class Mirror:
             self.troubles.append(f"{path} is not served, or is not what its name says")
             return None
         if kind == "statement":
-            self._archive.add_file(kind, data)
+            self.archive.add_file(kind, data)
         return data
 
     # --- notes and cosignatures ---
@@ -285,13 +286,13 @@ class Mirror:
         checkpoint = verdict.checkpoint
         if checkpoint.size <= self.size and self._copy.reader().root_at(checkpoint.size) != checkpoint.root:
             ours = Note.parse(read_if_there(self.root / CHECKPOINT) or b"")
-            self._archive.add_file("note", data)
+            self.archive.add_file("note", data)
             if checkpoint.size == self.size:
-                self._archive.add_conflict(Conflict("fork", Note.parse(data), ours))
+                self.archive.add_conflict(Conflict("fork", Note.parse(data), ours))
             self.troubles.append(f"{name}: of another history")
             return
         time = verdict.quorum_time or said or max((t for _, t in verdict.stamps), default=0)
-        self._archive.add_note(data, checkpoint.size, time, newest=newest)
+        self.archive.add_note(data, checkpoint.size, time, newest=newest)
 
     def _loose(self) -> None:
         """Cosignatures that came late, and whatever else stands there by keys of the policy."""
@@ -316,7 +317,7 @@ class Mirror:
         kept = Note(note.text, tuple(found))
         path = self.root / evidence.cosignature_path(time)
         if evidence.encode_cosignatures(kept) not in (read_if_there(path) or b""):
-            self._archive.add_cosignatures(kept, time)
+            self.archive.add_cosignatures(kept, time)
 
     def _listen(self) -> None:
         """What the other witnesses cosigned last, from themselves."""
@@ -334,7 +335,7 @@ class Mirror:
 
     def _certificates(self) -> None:
         data = self._source.fetch(evidence.SILENCE_INDEX) or b""
-        have = {entry.digest for entry in self._archive.certificates()}
+        have = {entry.digest for entry in self.archive.certificates()}
         for entry in evidence.read_entries(data):
             if entry.digest in have:
                 continue
@@ -342,7 +343,7 @@ class Mirror:
             now = self._clock.wall_ns() // NS
             if found is not None and verify_silence(found, self._policy, entry.digest.hex(), now).ok:
                 size = Checkpoint.parse(Certificate.parse(found).note.text).size
-                self._archive.add_certificate(found, size, entry.time)
+                self.archive.add_certificate(found, size, entry.time)
 
     def _rounds(self) -> None:
         """The drand rounds of a day that ours begins, or does not have: a signature speaks for itself."""
@@ -362,7 +363,7 @@ class Mirror:
         for entry in [e for e in evidence.read_entries(data) if e.digest not in have][:MOST_STAMPS]:
             found = self._hashed("timestamp", entry.digest)
             if found is not None and len(found) <= MAX_STAMP:
-                self._archive.add_stamp(found, entry.size, entry.time)
+                self.archive.add_stamp(found, entry.size, entry.time)
 
     def _policy_file(self) -> None:
         data = self._source.fetch(evidence.POLICY)

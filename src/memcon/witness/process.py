@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import resource
 import sys
 import threading
 from pathlib import Path
@@ -14,7 +15,6 @@ from memcon.clock import SystemClock
 from memcon.errors import MemconError, UsageError
 from memcon.record.evidence import Conflict
 from memcon.tlog.checkpoint import Checkpoint
-from memcon.verify.sources import open_source
 from memcon.witness.archive import Archive
 from memcon.witness.client import WitnessClient
 from memcon.witness.core import Witness
@@ -25,6 +25,7 @@ from memcon.witness.notify import Notifier
 from memcon.witness.resuming import begun_anew, ready_ledger, resume
 from memcon.witness.server import App, make_server, serve
 from memcon.witness.settings import load
+from memcon.witness.site import KeptSite
 from memcon.witness.watch import Watch
 
 if TYPE_CHECKING:
@@ -33,14 +34,18 @@ if TYPE_CHECKING:
     from memcon.clock import Clock
     from memcon.tlog.note import Note, Signature
     from memcon.tlog.policy import Policy
+    from memcon.verify.sources import Source
     from memcon.witness.settings import Settings
     from memcon.witness.watch import Tell
 
     Beside = Callable[[threading.Event], object]
 
 STOP_SECONDS = 5
+MOST_FILES = 65_536
+IDLE_LOOKS = 4
+"""Looks left out where the last one found no new leaf: a witness is told of new leaves, and need not poll."""
 LOG_SECONDS = 5.0
-"""A log's web server may be silent so long: whoever keeps its mirror waiting keeps its watch waiting."""
+"""A log's web server may be silent so long."""
 
 
 def about(settings: Settings) -> str:
@@ -103,7 +108,7 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
     app = App(witness, ledger, mirror=mirrors, about=about(settings), cosigned=cosigned)
     say(f"Witness {settings.name} on http://{where}/ for {', '.join(witness.origins)}")
     stop = threading.Event()
-    work = [*(keeper.run for keeper in keepers), *beside]
+    work = [*(keeper.run for keeper in keepers), *(keeper.run_watch for keeper in keepers), *beside]
     threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
     for thread in threads:
         thread.start()
@@ -129,13 +134,13 @@ def _keep_conflict(settings: Settings) -> Callable[[Note, Note], object]:
 
 
 class Keeper:
-    """One thread for one log: its mirror and its watch, again and again."""
+    """Two threads for one log: its mirror, and its watch, which no slow site may keep waiting."""
 
     def __init__(self, mirror: Mirror, watch: Watch | None, say: Callable[[str], None]) -> None:
         self._mirror = mirror
         self._watch = watch
         self._say = say
-        self._said: list[str] = []
+        self._said: dict[str, list[str]] = {}
         self.wake = threading.Event()
         """Set when the witness has cosigned a checkpoint of the log: there is a new leaf to fetch."""
 
@@ -145,23 +150,44 @@ class Keeper:
 
     def step(self) -> None:
         """Mirror what is new, look whether the beats go on; what goes wrong is said once."""
+        self.step_mirror()
+        self.step_watch()
+
+    def step_mirror(self) -> None:
+        self._do("mirror", self._mirror.step)
+
+    def step_watch(self) -> None:
+        if self._watch is not None:
+            self._do("watch", self._watch.step)
+
+    def _do(self, name: str, work: Callable[[], object]) -> None:
+        problem = []
         try:
-            self._mirror.step()
-            if self._watch is not None:
-                self._watch.step()
-            troubles = self._mirror.troubles
+            work()
         except MemconError as error:
-            troubles = [*self._mirror.troubles, str(error)]
+            problem = [str(error)]
+        troubles = [*(self._mirror.troubles if name == "mirror" else ()), *problem]
         for text in troubles:
-            if text not in self._said:
+            if text not in self._said.get(name, ()):
                 self._say(f"{self._mirror.origin}: {text}")
-        self._said = troubles
+        self._said[name] = troubles
 
     def run(self, stop: threading.Event) -> None:
+        """Keep the mirror until `stop`.
+
+        At each beat that this witness cosigns, again soon after for what came behind it, else now and then.
+        """
         while not stop.is_set():
-            self.wake.wait(self._mirror.look_seconds)
+            size = self._mirror.size
+            self.step_mirror()
+            look = self._mirror.look_seconds
+            self.wake.wait(look if self._mirror.size != size else IDLE_LOOKS * look)
             self.wake.clear()
-            self.step()
+
+    def run_watch(self, stop: threading.Event) -> None:
+        """Watch until `stop`."""
+        while not stop.wait(self._mirror.look_seconds):
+            self.step_watch()
 
 
 def _keepers(
@@ -175,9 +201,21 @@ def _keepers(
             say(problem)
 
     addresses = {log.key.name: log.url for log in policy.logs if log.url is not None}
+    keep = len(addresses) < more_files() // 4
     return [
-        _keeper(settings, policy, clock, ledger, origin, url, say, tell) for origin, url in addresses.items()
+        _keeper(settings, policy, clock, ledger, origin, KeptSite(url, LOG_SECONDS, keep=keep), say, tell)
+        for origin, url in addresses.items()
     ]
+
+
+def more_files() -> int:
+    """Ask the system for as many open files as it allows; how many these are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def _keeper(
@@ -186,7 +224,7 @@ def _keeper(
     clock: Clock,
     ledger: Ledger,
     origin: str,
-    url: str,
+    site: Source,
     say: Callable[[str], None],
     tell: Tell,
 ) -> Keeper:
@@ -205,7 +243,7 @@ def _keeper(
         if w.url is not None
     ]
     root = settings.mirror_of(origin)
-    mirror = Mirror(root, origin, open_source(url, LOG_SECONDS), policy, clock, own=own, others=others)
+    mirror = Mirror(root, origin, site, policy, clock, own=own, others=others)
     watch = None
     if policy.quorum is not None:
         watch = Watch(mirror, policy, clock, seen=last, tell=tell, name=settings.name)

@@ -7,26 +7,34 @@ a fork. Both are kept as conflicts with the two signed notes.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from memcon.errors import FormatError, RemoteError
+from memcon.clock import NS, SystemClock
+from memcon.errors import FormatError, MemconError, RemoteError
 from memcon.record import beat, silence
 from memcon.record.evidence import Conflict
 from memcon.record.silence import Certificate, ProvenLeaf
 from memcon.tlog.note import Note, SignatureError
 from memcon.tlog.tiles import TileReader
-from memcon.witness.client import WitnessClient
+from memcon.witness.client import Outcome, WitnessClient
 from memcon.witness.submit import by_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memcon.tlog.policy import Policy, Verdict
     from memcon.verify.sources import Source
-    from memcon.witness.client import Outcome
 
 SECONDS = 5.0
 TRIES = 3
+MOST_NS = 10 * NS
+"""Of one attempt: a witness may send a byte now and then, and keeps nobody waiting with it."""
+GRACE_NS = 1 * NS
+"""How long the others are waited for once those have answered without whom there is no quorum."""
+TOO_LATE = "has not answered in time"
 
 
 @dataclass(slots=True)
@@ -55,15 +63,19 @@ def prove(source: Source, policy: Policy, seconds: float = SECONDS) -> Proved:
     cannot be read or is not of the policy, MachineError where it cannot be fetched.
     """
     clients = [WitnessClient(url, keys, seconds) for url, _, keys in by_address(policy)]
+    late: dict[str, str] = {}
     try:
         for _ in range(TRIES):
             attempt = _Attempt(source, policy)
             proved, grew = attempt.run(clients)
+            late |= {client.url: TOO_LATE for client in attempt.late}
+            clients = [client for client in clients if client not in attempt.late]
             if not grew:
                 break
+        proved.problems |= late
         return proved
     finally:
-        for client in clients:
+        for client in clients:  # those that are late are still spoken to: their threads end by themselves
             client.close()
 
 
@@ -80,6 +92,7 @@ class _Attempt:
         if not self._checkpoint_.size:
             raise FormatError("log", "has no leaf: its silence has no beginning")
         self._reader = TileReader(source.fetch, self._checkpoint_.size)
+        self.late: list[WitnessClient] = []
 
     def _checkpoint(self) -> tuple[Note, Verdict]:
         data = self._source.fetch("checkpoint")
@@ -93,8 +106,7 @@ class _Attempt:
         certificate = self._leaves()
         parts = silence.contents(certificate)
         proved = Proved(parts.checkpoint.origin, parts.checkpoint.size, parts.genesis.period_ms)
-        with ThreadPoolExecutor(max(1, len(clients))) as pool:
-            outcomes = list(pool.map(self._submit, clients))
+        outcomes = self._submit_all(clients)
         signatures = [s for outcome in outcomes for s in outcome.signatures]
         for client, outcome in zip(clients, outcomes, strict=True):
             if outcome.problem:
@@ -115,8 +127,40 @@ class _Attempt:
                 proved.certificate = made.encode()
         return proved, False
 
-    def _submit(self, client: WitnessClient) -> Outcome:
-        return client.submit(self._note, self._checkpoint_, self._reader.consistency_proof)
+    def _submit_all(self, clients: list[WitnessClient]) -> list[Outcome]:
+        """What each says, asked side by side; whoever is late stands in `late`."""
+        came: queue.SimpleQueue[tuple[int, Outcome | MemconError]] = queue.SimpleQueue()
+
+        def submit(n: int, client: WitnessClient) -> None:
+            try:
+                came.put((n, client.submit(self._note, self._checkpoint_, self._reader.consistency_proof)))
+            except MemconError as error:  # of the log's own files
+                came.put((n, error))
+
+        for n, client in enumerate(clients):
+            threading.Thread(target=submit, args=(n, client), daemon=True).start()
+        found: dict[int, Outcome] = {}
+        clock = SystemClock()
+        until = clock.monotonic_ns() + MOST_NS
+        while len(found) < len(clients):
+            try:
+                n, outcome = came.get(timeout=max(0, until - clock.monotonic_ns()) / NS)
+            except queue.Empty:
+                break
+            if isinstance(outcome, MemconError):
+                raise outcome
+            found[n] = outcome
+            if self._are_enough(found.values()):
+                until = min(until, clock.monotonic_ns() + GRACE_NS)
+        self.late = [client for n, client in enumerate(clients) if n not in found]
+        return [found.get(n, Outcome(problem=TOO_LATE)) for n in range(len(clients))]
+
+    def _are_enough(self, outcomes: Iterable[Outcome]) -> bool:
+        signatures = [s for outcome in outcomes for s in outcome.signatures]
+        if not signatures:
+            return False
+        stamps = self._policy.evaluate(self._note.add(*signatures)).stamps
+        return self._policy.blocking_time(stamps) is not None
 
     def _grown(self) -> bool:
         return self._checkpoint()[1].checkpoint.size > self._checkpoint_.size

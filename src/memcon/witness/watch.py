@@ -27,7 +27,6 @@ from memcon.record import beat, statement
 from memcon.record.statement import Genesis
 from memcon.store.tiles import LogStore
 from memcon.verify.sources import Directory
-from memcon.witness.archive import Archive
 from memcon.witness.prove import prove
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ class Watch:
             incident.told = True
             self._say("silent", incident, self._idly(incident), certificate=None)
         proved = prove(Directory(self._mirror.root), self._policy)
-        archive = Archive(self._mirror.root)
+        archive = self._mirror.archive
         for conflict in proved.conflicts:
             if conflict.kind == "fork" or self._mirror.reachable:  # a site that is away withholds nothing
                 archive.add_conflict(conflict)
