@@ -20,6 +20,7 @@ from memcon.cli.main import main
 from memcon.tlog.note import Note, VerifierKey, verify
 from memcon.tlog.witness import monitoring_path, read_answer
 from memcon.witness.keys import QuickVerifier
+from memcon.witness.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +107,24 @@ def test_killed_and_started_again_it_knows_what_it_said(process: Process) -> Non
     assert other.returncode == 2
     assert "already" in other.stderr
     assert process.end(signal.SIGTERM) == 0
+
+
+def test_a_damaged_mirror_stops_nothing_but_itself(process: Process, tmp_path: Path) -> None:
+    process.end(signal.SIGTERM)
+    settings = load(process.home)
+    with (process.home / "logs.policy").open("w") as file:
+        file.write(f"log {KEY.key} http://127.0.0.1:1/\nquorum none\n")
+    (process.home / "witness.toml").write_text(
+        (process.home / "witness.toml").read_text().replace("mirror = false", "mirror = true")
+    )
+    root = settings.mirror_of(ORIGIN)
+    (root / "tile/0").mkdir(parents=True)
+    (root / "checkpoint").write_bytes(note(5).to_bytes())
+    process.start()
+    assert ask(process.port, "POST", "/add-checkpoint", request(0, 5))[0] == 200
+    process.process.send_signal(signal.SIGTERM)
+    assert process.process.wait(60) == 0
+    process.process.communicate()
 
 
 def test_init_for_people(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memcon.clock import SystemClock
-from memcon.errors import MemconError, UsageError
+from memcon.errors import FormatError, MachineError, MemconError, UsageError
 from memcon.record.evidence import Conflict
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.witness.archive import Archive
@@ -202,10 +202,14 @@ def _keepers(
 
     addresses = {log.key.name: log.url for log in policy.logs if log.url is not None}
     keep = len(addresses) < more_files() // 4
-    return [
-        _keeper(settings, policy, clock, ledger, origin, KeptSite(url, LOG_SECONDS, keep=keep), say, tell)
-        for origin, url in addresses.items()
-    ]
+    keepers = []
+    for origin, url in addresses.items():
+        site = KeptSite(url, LOG_SECONDS, keep=keep)
+        try:
+            keepers.append(_keeper(settings, policy, clock, ledger, origin, site, say, tell))
+        except (FormatError, MachineError) as error:  # one bad directory must not stop all that it cosigns
+            say(f"{origin} is cosigned, and neither mirrored nor watched: {error}")
+    return keepers
 
 
 def more_files() -> int:
