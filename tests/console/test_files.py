@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.console.fakes import LONG_VKEY, VKEY
+from tests.console.fakes import LONG_VKEY, VKEY, FakeLog
 
 from memcon.console.file_view import log_type
 from memcon.errors import MachineError
 from memcon.verify.keys import trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.testclient import TestClient
     from tests.console.fakes import Office
 
@@ -85,6 +88,32 @@ def test_the_log_is_public(office: Office, name: str, kind: str, kept: str) -> N
     assert kept in answer.headers["cache-control"]
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+def test_a_file_that_grows_while_it_is_sent_is_as_long_as_its_head_says(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, stop = tmp_path / "index", threading.Event()
+    index.write_bytes(bytes(48 * 4096))
+    monkeypatch.setattr(FakeLog, "path", lambda *_: index)
+
+    def grow() -> None:
+        with index.open("ab", buffering=0) as file:
+            while not stop.is_set() and file.tell() < 32 << 20:
+                file.write(bytes(48))
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        client = office.client()
+        for _ in range(20):
+            answer = client.get("/log/note/index-2026-11-28")
+            assert len(answer.content) == int(answer.headers["content-length"]) >= 48 * 4096
+    finally:
+        stop.set()
+        thread.join()
+    index.unlink()
+    assert client.get("/log/note/index-2026-11-28").status_code == 404
 
 
 @pytest.mark.parametrize(

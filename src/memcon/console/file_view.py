@@ -13,6 +13,7 @@ from memcon.console.log_keys import POLICY_FILE, VERIFIER_FILE
 from memcon.errors import UsageError
 from memcon.record import evidence
 from memcon.release.bundle import policy_text
+from memcon.store.durable import read_if_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,14 +117,16 @@ def routes(pages: Pages) -> list[BaseRoute]:
         name = request.path_params["name"]
         kind = log_type(name)
         path = deps.log.path(name) if kind else None
-        if kind is None or path is None or not path.is_file():
+        data = None if path is None or not path.is_file() else read_if_there(path)
+        if kind is None or data is None:
             raise HTTPException(404, "The log has no such file")
         headers = {
             "cache-control": kind[1],
             "access-control-allow-origin": "*",
             "cross-origin-resource-policy": "cross-origin",
         }
-        return FileResponse(path, media_type=kind[0], headers=headers)
+        # read at once: some grow while they are sent, and no answer may be longer than its head has said
+        return Response(data, media_type=kind[0], headers=headers)
 
     def verifier(request: Request) -> Response:
         path = deps.verifier_file

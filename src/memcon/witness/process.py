@@ -8,6 +8,7 @@ import fcntl
 import resource
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from memcon.tlog.checkpoint import Checkpoint
 from memcon.witness.archive import Archive
 from memcon.witness.client import WitnessClient
 from memcon.witness.core import Witness
-from memcon.witness.keys import QuickVerifier
+from memcon.witness.keys import QuickVerifier, quicken
 from memcon.witness.ledger import Ledger
 from memcon.witness.mirror import Mirror
 from memcon.witness.notify import Notifier
@@ -205,8 +206,10 @@ def _keepers(
     keepers = []
     for origin, url in addresses.items():
         site = KeptSite(url, LOG_SECONDS, keep=keep)
+        own = tuple(log for log in policy.logs if log.key.name == origin)
+        only = quicken(replace(policy, logs=own, _verifiers={}))  # of 1,000 logs each note is of one
         try:
-            keepers.append(_keeper(settings, policy, clock, ledger, origin, site, say, tell))
+            keepers.append(_keeper(settings, only, clock, ledger, origin, site, say, tell))
         except (FormatError, MachineError) as error:  # one bad directory must not stop all that it cosigns
             say(f"{origin} is cosigned, and neither mirrored nor watched: {error}")
     return keepers
