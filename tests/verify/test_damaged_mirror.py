@@ -26,6 +26,7 @@ from memcon.record.silence import Certificate, ProvenLeaf
 from memcon.record.statement import Explanation
 from memcon.tlog.note import Note
 from memcon.tlog.policy import Policy
+from memcon.verify import cosigned as cosigned_reader
 from memcon.verify.asking import Asker
 from memcon.verify.attest import Answer
 from memcon.verify.findings import Report
@@ -282,3 +283,18 @@ def test_cosignatures_dated_after_the_present_count_for_nothing() -> None:
         assert listed.answers()[5] == UNKNOWN
     listed.read(watched.at(5) + 4 * evidence.DAY)
     assert listed.answers()[4] != UNKNOWN
+
+
+def test_an_index_of_what_is_not_there_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cosigned_reader, "MOST_BAD", 5)
+    watched = Watched().beats(1, 3)
+    for n in range(50):
+        entry = evidence.Entry(4, 0, sha256(n.to_bytes(4, "big"))).encode()
+        watched.append(evidence.index_path(watched.at(3)), entry)
+        watched.append(evidence.SILENCE_INDEX, entry)
+    reader = Asked(watched)
+    source = reader.read()
+    assert reader.answers()[:3] == [ON] * 3
+    assert sum(path.startswith("note/") and "index" not in path for path in source.fetched) < 20
+    assert sum(path.startswith("silence/") for path in source.fetched) == 6
+    assert reader.report.counts["note-missing"] == 11

@@ -39,6 +39,10 @@ def check_signature(key: VerifierKey, text: bytes, blob: bytes) -> bool:
     return verifier(key).verify(text, blob)
 
 
+MOST_BAD = 1000
+"""Entries of one index that lead nowhere, after which the rest of it is left unread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A checkpoint of the log, and the witnesses of the policy that cosigned it.
@@ -133,10 +137,18 @@ class Reader(NoteJudge):
 
     def of_day(self, places: Places, time: int) -> Iterator[Found]:
         """The notes and loose cosignatures of a day not read before; `places` is brought up to date."""
-        for entry in self._entries(places, evidence.index_path(time)):
+        path, bad = evidence.index_path(time), 0
+        for entry in self._entries(places, path):
             found = self.note(entry.digest)
             if found is not None:
                 yield found
+                continue
+            bad += 1
+            if bad == MOST_BAD:  # whoever lists what is not there must not keep its reader for hours
+                self._say(
+                    "note-missing", path, f"lists {bad:,} notes that count for nothing: the rest is unread"
+                )
+                break
         yield from self._loose(places, evidence.cosignature_path(time))
 
     def _grown(self, places: Places, path: str) -> tuple[bytes, int] | None:
@@ -182,11 +194,15 @@ class Reader(NoteJudge):
 
     def certificates(self, places: Places) -> Iterator[Found]:
         """The notes of new silence certificates: what they show follows from the cosignatures alone."""
+        bad = 0
         for entry in self._entries(places, evidence.SILENCE_INDEX):
             path = evidence.hashed_path("silence", entry.digest)
             data = self._source.fetch(path)
             if data is None:
                 self._say("note-missing", path, "is listed and not served")
+                bad += 1
+                if bad == MOST_BAD:
+                    break
                 continue
             try:
                 note = silence.Certificate.parse(data).note

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 5
 MOST_FILES = 65_536
+SWITCH_SECONDS = 0.0005
+"""How long a thread may compute while others wait."""
 IDLE_LOOKS = 4
 """Looks left out where the last one found no new leaf: a witness is told of new leaves, and need not poll."""
 LOG_SECONDS = 5.0
@@ -109,6 +111,8 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
     app = App(witness, ledger, mirror=mirrors, about=about(settings), cosigned=cosigned)
     say(f"Witness {settings.name} on http://{where}/ for {', '.join(witness.origins)}")
     stop = threading.Event()
+    if keepers:  # who asks for a cosignature must not wait its turn behind hundreds of mirrors
+        sys.setswitchinterval(SWITCH_SECONDS)
     work = [*(keeper.run for keeper in keepers), *(keeper.run_watch for keeper in keepers), *beside]
     threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
     for thread in threads:
