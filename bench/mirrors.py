@@ -39,7 +39,7 @@ bench = types.ModuleType("bench")
 bench.__path__ = [str(Path(__file__).parent)]
 sys.modules.setdefault("bench", bench)
 
-from bench.witness import cpu_seconds, free_port, resident, wait_up  # noqa: E402  # found by what stands above
+from bench.witness import cpu_seconds, free_port, percentiles, resident, wait_up  # noqa: E402  # found by what stands above
 
 
 class MirroredLog:
@@ -131,7 +131,7 @@ class Grower(threading.Thread):
         self._port = port
         self._period = period
         self.stopped: set[int] = set()
-        self.cosigned = 0
+        self.took: list[float] = []
         self.late = 0.0
         self.end = threading.Event()
 
@@ -151,12 +151,13 @@ class Grower(threading.Thread):
                     return
 
     def _post(self, connection: http.client.HTTPConnection, n: int, body: bytes) -> None:
+        begun = time.monotonic()
         connection.request("POST", "/add-checkpoint", body)
         answer = connection.getresponse()
         data = answer.read()
         if answer.status != 200:
             raise SystemExit(f"log {n}: {answer.status} {data!r}")
-        self.cosigned += 1
+        self.took.append(time.monotonic() - begun)
 
 
 def witness_home(folder: Path, sites: Sites, port: int) -> list[str]:
@@ -233,7 +234,8 @@ def main() -> None:
             found |= {
                 "logs": args.logs,
                 "mirrors": sum((each / "checkpoint").exists() for each in mirrors),
-                "cosigned": grower.cosigned,
+                "cosigned": len(grower.took),
+                "cosigning_ms": percentiles(grower.took),
                 "asked_of_the_sites": sites.asked,
                 "grower_late_s": round(grower.late, 1),
             }
