@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from tests.verify.builder import START, World
 from tests.witness.kit import Reply
+from tests.witness.site import until
 
 from memcon.cli.main import main
 from memcon.clock import NS, SystemClock
@@ -217,6 +218,7 @@ def test_a_witness_that_drips_keeps_nobody_waiting(site: Site, monkeypatch: pyte
         assert (proved.certificate, list(proved.problems.values())) == (None, [prover.TOO_LATE] * 2)
     finally:
         wait.set()
+        until(lambda: not any("(submit)" in thread.name for thread in threading.enumerate()))
 
 
 class TestCommand:

@@ -30,6 +30,7 @@ def test_files_by_their_path(http: Http, keep: bool) -> None:
     for path in ("checkpoint", "tile/0/000.p/1", "checkpoint"):
         assert site.fetch(path) == f"/log/{path}".encode()
         assert (site._connection._open is not None) is keep
+    site.close()
     assert list(site.paths()) == []
     with pytest.raises(UsageError):
         KeptSite("ftp://log.example/", 5.0)
@@ -51,6 +52,7 @@ def test_what_is_not_there_and_what_cannot_be_told(http: Http) -> None:
         site.fetch("checkpoint")
     http.answers = lambda *_: Reply(200, {}, b"again")
     assert site.fetch("checkpoint") == b"again"
+    site.close()
 
 
 def test_as_many_open_files_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,8 @@ class _Attempt:
                 came.put((n, client.submit(self._note, self._checkpoint_, self._reader.consistency_proof)))
             except MemconError as error:  # of the log's own files
                 came.put((n, error))
+            if client in self.late:  # nobody else will
+                client.close()
 
         for n, client in enumerate(clients):
             threading.Thread(target=submit, args=(n, client), daemon=True).start()

@@ -29,7 +29,7 @@ class KeptSite:
         except WitnessError as error:
             raise MachineError(f"{self._url}{path} cannot be read: {error}") from error
         if not self._keep:
-            self._connection.close()
+            self.close()
         if status == 200:
             return data
         if status in (404, 410):
@@ -37,6 +37,10 @@ class KeptSite:
         if 300 <= status < 400:  # rare: it is followed by the one that can
             return self._web.fetch(path)
         raise MachineError(f"{self._url}{path}: the server answers {status}")
+
+    def close(self) -> None:
+        """Close the connection; another question opens one again."""
+        self._connection.close()
 
     def paths(self) -> Iterator[str]:
         """None: a web server cannot be listed."""
