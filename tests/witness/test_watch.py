@@ -21,6 +21,7 @@ from memcon.record.beat import State
 from memcon.tlog.note import Note
 from memcon.tlog.witness import AddCheckpoint
 from memcon.verify.silence import verify_silence
+from memcon.witness import process
 from memcon.witness.archive import Archive
 from memcon.witness.mirror import Mirror
 from memcon.witness.notify import Notifier
@@ -130,6 +131,33 @@ def test_a_site_that_keeps_its_mirror_waiting_keeps_its_watch_from_nothing(
         for thread in threads:
             thread.join(30)
     assert "at last" in watched.said[-1]
+
+
+def test_slow_sites_take_no_turn_from_quick_ones(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One turn for each kind: the log that was slow once waits for its own kind alone."""
+    monkeypatch.setattr(process, "QUICK_TURNS", 1)
+    monkeypatch.setattr(process, "SLOW_TURNS", 1)
+    monkeypatch.setattr(process, "SLOW_NS", 0)
+    turns, stop = process.Turns(), threading.Event()
+    slow = Watched(site).mirror
+    keeper = Keeper(slow, None, lambda _: None, turns)
+    steps: list[int] = []
+    monkeypatch.setattr(keeper, "step_mirror", lambda: steps.append(1))
+    thread = threading.Thread(target=keeper.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: steps)
+        with turns.of(slow=True):  # another slow one looks: this one waits, and a quick one does not
+            keeper.wake.set()
+            assert turns.of(slow=False).acquire(timeout=5)
+            turns.of(slow=False).release()
+            assert len(steps) == 1
+            stop.set()
+    finally:
+        stop.set()
+        keeper.wake.set()
+        thread.join(30)
+    assert len(steps) == 1
 
 
 def test_the_end_is_told_once(site: Site, watched: Watched) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memcon.clock import SystemClock
+from memcon.clock import NS, SystemClock
 from memcon.errors import FormatError, MachineError, MemconError, UsageError
 from memcon.record.evidence import Conflict
 from memcon.tlog.checkpoint import Checkpoint
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     Beside = Callable[[threading.Event], object]
 
 STOP_SECONDS = 5
+QUICK_TURNS = 8
+SLOW_TURNS = 4
+SLOW_NS = 2 * NS
 MOST_FILES = 65_536
 SWITCH_SECONDS = 0.0005
 """How long a thread may compute while others wait."""
@@ -123,8 +126,9 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
         stop.set()
         for keeper in keepers:
             keeper.wake.set()
+        until = SystemClock().monotonic_ns() + STOP_SECONDS * NS
         for thread in threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0, until - SystemClock().monotonic_ns()) / NS)
         ledger.close()
 
 
@@ -138,13 +142,31 @@ def _keep_conflict(settings: Settings) -> Callable[[Note, Note], object]:
     return keep
 
 
+class Turns:
+    """How many mirrors look at once: with 1,000 of them nobody else would come to compute.
+
+    A log whose last look took long, as its site is slow or hostile, waits for others of its kind.
+    """
+
+    def __init__(self) -> None:
+        self._quick = threading.BoundedSemaphore(QUICK_TURNS)
+        self._slow = threading.BoundedSemaphore(SLOW_TURNS)
+
+    def of(self, *, slow: bool) -> threading.Semaphore:
+        return self._slow if slow else self._quick
+
+
 class Keeper:
     """Two threads for one log: its mirror, and its watch, which no slow site may keep waiting."""
 
-    def __init__(self, mirror: Mirror, watch: Watch | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, mirror: Mirror, watch: Watch | None, say: Callable[[str], None], turns: Turns | None = None
+    ) -> None:
         self._mirror = mirror
         self._watch = watch
         self._say = say
+        self._turns = turns or Turns()
+        self._slow = False
         self._said: dict[str, list[str]] = {}
         self.wake = threading.Event()
         """Set when the witness has cosigned a checkpoint of the log: there is a new leaf to fetch."""
@@ -182,9 +204,15 @@ class Keeper:
 
         At each beat that this witness cosigns, again soon after for what came behind it, else now and then.
         """
+        clock = SystemClock()
         while not stop.is_set():
             size = self._mirror.size
-            self.step_mirror()
+            with self._turns.of(slow=self._slow):
+                if stop.is_set():
+                    return
+                begun = clock.monotonic_ns()
+                self.step_mirror()
+                self._slow = clock.monotonic_ns() - begun > SLOW_NS
             look = self._mirror.look_seconds
             self.wake.wait(look if self._mirror.size != size else IDLE_LOOKS * look)
             self.wake.clear()
@@ -207,13 +235,13 @@ def _keepers(
 
     addresses = {log.key.name: log.url for log in policy.logs if log.url is not None}
     keep = len(addresses) < more_files() // 4
-    keepers = []
+    keepers, turns = [], Turns()
     for origin, url in addresses.items():
         site = KeptSite(url, LOG_SECONDS, keep=keep)
         own = tuple(log for log in policy.logs if log.key.name == origin)
         only = quicken(replace(policy, logs=own, _verifiers={}))  # of 1,000 logs each note is of one
         try:
-            keepers.append(_keeper(settings, only, clock, ledger, origin, site, say, tell))
+            keepers.append(_keeper(settings, only, clock, ledger, origin, site, say, tell, turns))
         except (FormatError, MachineError) as error:  # one bad directory must not stop all that it cosigns
             say(f"{origin} is cosigned, and neither mirrored nor watched: {error}")
     return keepers
@@ -238,6 +266,7 @@ def _keeper(
     site: Source,
     say: Callable[[str], None],
     tell: Tell,
+    turns: Turns,
 ) -> Keeper:
     def own(text: bytes) -> tuple[Signature, ...]:
         seen = ledger.latest.get(origin)
@@ -258,7 +287,7 @@ def _keeper(
     watch = None
     if policy.quorum is not None:
         watch = Watch(mirror, policy, clock, seen=last, tell=tell, name=settings.name)
-    return Keeper(mirror, watch, say)
+    return Keeper(mirror, watch, say, turns)
 
 
 def main(argv: list[str] | None = None) -> int:
