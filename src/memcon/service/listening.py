@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memcon.catalogue.catalogue import Catalogue, Filter
-from memcon.clock import SystemClock, utc
+from memcon.clock import NS, SystemClock, utc
 from memcon.errors import MemconError, UsageError
 from memcon.service import config as configuration
 from memcon.service.ahead import Ahead
@@ -41,6 +41,7 @@ from memcon.transcribe.careful import Careful
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from memcon.catalogue.rows import CallDetail
     from memcon.clock import Clock
     from memcon.record.transcript import Machine, Utterance
     from memcon.store.transcripts import TranscriptStore
@@ -87,6 +88,7 @@ class Listener:
         self._texts: dict[int, LiveCall] = {}  # ended, text so far still shown
         self._troubles: dict[int, str] = {}
         self._next_look = 0
+        self._ask_again: dict[int, int] = {}  # by number: when the catalogue is asked
         self._told_to_end = ended
         self._taken = 0  # calls taken in that have been looked at
         self._ahead = Ahead(home)
@@ -119,7 +121,7 @@ class Listener:
         did = self._careful.collect()
         found: list[tuple[LiveCall, LiveLane, Due]] = []
         for call in list(self._live.values()):
-            call.advance(self._catalogue.call(call.number))
+            call.advance(self._detail(call))
             due = call.due()
             found += [(call, *one) for one in due]
             if not due and call.over:
@@ -133,6 +135,14 @@ class Listener:
         call, lane, what = now
         self._write(call, lane.hear(what, self._transcriber.engine, self._wishes(call)))
         return True
+
+    def _detail(self, call: LiveCall) -> CallDetail | None:
+        """What the catalogue knows of a call, asked once a second: it costs as much as all else of a look."""
+        now = self._clock.monotonic_ns()
+        if call.detail is None or now >= self._ask_again.get(call.number, 0):
+            self._ask_again[call.number] = now + NS
+            return self._catalogue.call(call.number)
+        return None
 
     def _write(self, call: LiveCall, new: Sequence[Utterance]) -> None:
         if new and (call.number in self._live or call.number in self._texts):
@@ -225,6 +235,7 @@ class Listener:
 
     def _over(self, call: LiveCall) -> None:
         del self._live[call.number]
+        self._ask_again.pop(call.number, None)
         if call.detail is not None:
             self._ahead.forget(call.detail.handle)
         self._texts[call.number] = call
