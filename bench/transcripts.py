@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 LOSS = 0.05
 PIECE = RATE // 5
 """Samples that the listening process takes in at once (`live_call.STEP_MS`)."""
-SHARE = 56 / 110
-"""What a thread of niceness 13 gets beside one of niceness 10 (Linux, sched_prio_to_weight)."""
+SHARE = 29 / 110
+"""What a thread of niceness 16 gets beside one of niceness 10 (Linux, sched_prio_to_weight)."""
 LAG_S = 0.25
 """From the end of a piece to its being there: a sweep of capture, the hold-back, a look."""
 Figures: TypeAlias = "dict[str, Any]"
