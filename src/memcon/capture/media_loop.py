@@ -34,6 +34,8 @@ DROPS_NS = NS
 PATIENCE_NS = 3 * NS
 """While a write to the journal takes its time packets are left in the kernel, where no kill can lose them;
 after so long they are read all the same: the kernel's buffers hold 5 s."""
+AGAIN_NS = 20_000_000
+"""So soon it is looked again whether the write has come back."""
 MAX_SOURCES = 64  # changes of a stream's source that are noted: each is an event of the call, sealed and kept
 
 
@@ -191,23 +193,24 @@ class MediaLoop(threading.Thread):
         self._later = True
         try:
             while not self._stop_asked.is_set():
-                self.turn()
-                due = max(due + SWEEP_NS, self._clock.monotonic_ns())
+                after = SWEEP_NS if self.turn() else AGAIN_NS
+                due = max(due + after, self._clock.monotonic_ns())
                 self._stop_asked.wait((due - self._clock.monotonic_ns()) / NS)
             self._later = False
             self.turn()
         finally:
             self.ended.set()
 
-    def turn(self) -> None:
-        """Do what is queued, sweep, journal. Nothing is read while the journal can take no more."""
+    def turn(self) -> bool:
+        """Do what is queued, sweep, journal. False where nothing is read because the journal takes its time,
+        or can take no more."""
         began = self._clock.monotonic_ns()
         self._do_work()
         if self._journal.full:
             self._journal.commit(later=self._later)
-            return
+            return False
         if self._later and 0 < self._journal.stuck_ns < PATIENCE_NS:
-            return
+            return False
         sweep = self._receiver.sweep()
         self._keep(sweep)
         if sweep.monotonic_ns >= self._next_drops:
@@ -217,6 +220,7 @@ class MediaLoop(threading.Thread):
             sweep.wall_ns, sweep.monotonic_ns, self._honest(sweep.watermark_ns), later=self._later
         )
         self.sweep_ns = self._clock.monotonic_ns() - began
+        return True
 
     def _honest(self, watermark: int) -> int:
         """The watermark, held before any socket that is bound and not swept yet."""
