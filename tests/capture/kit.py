@@ -179,6 +179,9 @@ class Running:
         return next(end.port for end in self.capture.listening if end.protocol == protocol)
 
     async def journal(self) -> list[Record]:
+        """What stands in it, once all that was journalled so far is written: media are by another thread."""
+        writer = self.capture._journal
+        await until(lambda: not writer._pending.size and not writer._backlog)
         return await asyncio.to_thread(read_journal, self.home, self.capture.instance)
 
 
