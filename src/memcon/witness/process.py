@@ -46,6 +46,7 @@ QUICK_TURNS = 8
 SLOW_TURNS = 4
 SLOW_NS = 2 * NS
 MOST_FILES = 65_536
+START_SECONDS = 0.005
 SWITCH_SECONDS = 0.0005
 """How long a thread may compute while others wait."""
 IDLE_LOOKS = 4
@@ -118,8 +119,16 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
         sys.setswitchinterval(SWITCH_SECONDS)
     work = [*(keeper.run for keeper in keepers), *(keeper.run_watch for keeper in keepers), *beside]
     threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
-    for thread in threads:
-        thread.start()
+
+    def start() -> None:
+        """One after another: 1,000 at once would keep the server from coming up."""
+        for thread in threads:
+            if stop.wait(START_SECONDS):
+                return
+            thread.start()
+
+    starter = threading.Thread(target=start, daemon=True)
+    starter.start()
     try:
         serve(make_server(app, settings.host, settings.port), where)
     finally:
@@ -127,7 +136,8 @@ def _run(settings: Settings, clock: Clock, say: Callable[[str], None], beside: S
         for keeper in keepers:
             keeper.wake.set()
         until = SystemClock().monotonic_ns() + STOP_SECONDS * NS
-        for thread in threads:
+        starter.join()
+        for thread in filter(threading.Thread.is_alive, threads):
             thread.join(max(0, until - SystemClock().monotonic_ns()) / NS)
         ledger.close()
 
