@@ -27,7 +27,7 @@ from tests.capture.kit import (
     until,
 )
 
-from memcon.capture import early, journal, left, takeover
+from memcon.capture import early, journal, left, process, takeover
 from memcon.capture.handover import Handover
 from memcon.capture.left import KEPT_MESSAGES, LeftCall, Said, read_left
 from memcon.capture.log import Log
@@ -201,9 +201,9 @@ async def test_a_take_over_that_takes_longer_than_the_sockets_hold_loses_nothing
     read, go_on, counted = read_left, threading.Event(), [0]
     copied = early._copied
 
-    def slow(home: Home) -> left.Left | None:
+    def slow(home: Home, alive: Callable[[], object]) -> left.Left | None:
         assert go_on.wait(60)
-        return read(home)
+        return read(home, alive)
 
     def count(sweep: Sweep) -> Sweep:
         counted[0] += len(sweep.stream)
@@ -347,7 +347,7 @@ async def test_what_cannot_be_taken_up_is_told_and_costs_no_other(
             bad, worse, _ = found.calls.values()
             bad.answer = b"SIP/2.0 200 OK\r\n\r\n"
             worse.facts["streams"] = 7
-            monkeypatch.setattr(takeover, "read_left", lambda _: found)
+            monkeypatch.setattr(takeover, "read_left", lambda *_: found)
             async with instances.one() as second:
                 told = second.lines.events("taken over")[0]
                 assert (told["calls"], told["failed"]) == (1, 2)
@@ -372,7 +372,7 @@ async def test_after_a_boot_nothing_goes_on(instances: Instances, monkeypatch: p
 def test_a_journal_that_cannot_be_read_keeps_nobody_from_recording(
     home: Home, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def fail(_: Home) -> None:
+    def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(takeover, "read_left", fail)
@@ -434,6 +434,40 @@ async def test_no_more_than_two_files_are_read(instances: Instances, monkeypatch
         (call,) = found.calls.values()
         assert call.answer.startswith(b"SIP/2.0 200 ")
         assert [said.raw.split()[0] for said in call.later()] == [b"ACK"]
+
+
+@in_loop
+async def test_a_take_over_gives_signs_of_life(instances: Instances, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes long is not one that hangs: the supervisor would end it, and the next, and the next."""
+    monkeypatch.setattr(process, "LIVING_NS", 0)
+    async with (
+        instances.one() as first,
+        peer("udp", first.port("udp")) as one,
+        peer("tcp", first.port("tcp")) as two,
+    ):
+        await one.call()
+        await two.call()
+        await first.end(dies=True)
+        signs, found = [], list[int]()
+        take = Handover.alive
+
+        def alive(handover: Handover) -> None:
+            signs.append(handover)
+            take(handover)
+
+        monkeypatch.setattr(Handover, "alive", alive)
+        read = read_left
+
+        def counted(home: Home, alive: Callable[[], object]) -> left.Left | None:
+            read_now = read(home, alive)
+            found.append(len(signs))
+            return read_now
+
+        monkeypatch.setattr(takeover, "read_left", counted)
+        async with instances.one() as second:
+            assert second.lines.events("taken over")[0]["calls"] == 2
+    assert found[0] > 5, "while the journal is read"
+    assert len(signs) >= found[0] + 2, "and for each call"
 
 
 def test_a_long_call_keeps_few_messages() -> None:

@@ -17,7 +17,7 @@ from memcon.record import journal
 from memcon.store.journal_reader import JournalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from memcon.store.journal_reader import InstanceJournal
     from memcon.store.paths import Home
@@ -154,8 +154,10 @@ def boot_id() -> str:
         return ""
 
 
-def read_left(home: Home) -> Left | None:
-    """What is to be gone on with; None where the newest instance ended of itself or there is none.
+def read_left(home: Home, alive: Callable[[], object] = bool) -> Left | None:
+    """What is to be gone on with; None where the newest instance ended of itself or there is none. `alive`
+    is called again and again meanwhile: on a busy machine it takes long, and whoever waits must not think
+    that it hangs.
 
     Raises MachineError where the journal cannot be read. A damaged frame costs what it held.
     """
@@ -163,9 +165,9 @@ def read_left(home: Home) -> Left | None:
     try:
         reader.scan()
         reading = _Reading()
-        for position, file in reversed(_where_to_read(reader)):
+        for position, file in reversed(_where_to_read(reader, alive)):
             reading.begin(reader.instances[position].started)
-            for record in _records(reader, position, file):
+            for record in _records(reader, position, file, alive=alive):
                 reading.record(record)
                 reading.instance = reader.instances[position].instance
     finally:
@@ -175,14 +177,14 @@ def read_left(home: Home) -> Left | None:
     return Left(reading.instance, reading.wall, reading.mono, reading.boot, reading.calls)
 
 
-def _where_to_read(reader: JournalReader) -> list[tuple[int, int]]:
+def _where_to_read(reader: JournalReader, alive: Callable[[], object]) -> list[tuple[int, int]]:
     """(position of the instance, file) to read from, newest first: back to one that stands by itself."""
     found = []
     for position in range(len(reader.instances) - 1, -1, -1):
         instance = reader.instances[position]
         if instance.key is None or not instance.files:
             break
-        file = _newest_set(reader, position, instance)
+        file = _newest_set(reader, position, instance, alive)
         if file is not None:
             found.append((position, file))
             break
@@ -192,11 +194,13 @@ def _where_to_read(reader: JournalReader) -> list[tuple[int, int]]:
     return found
 
 
-def _newest_set(reader: JournalReader, position: int, instance: InstanceJournal) -> int | None:
+def _newest_set(
+    reader: JournalReader, position: int, instance: InstanceJournal, alive: Callable[[], object]
+) -> int | None:
     """The file in which the newest complete set of `carry` records begins."""
     for file in sorted(instance.files, reverse=True):
         begun = None
-        for record in _records(reader, position, file, alone=True, holding=_CARRIED):
+        for record in _records(reader, position, file, alone=True, holding=_CARRIED, alive=alive):
             if isinstance(record, journal.Control) and record.facts["type"] == "carried":
                 begun = record.facts.get("file")
         if isinstance(begun, int) and begun in instance.files:
@@ -217,11 +221,13 @@ def _records(
     *,
     alone: bool = False,
     holding: re.Pattern[bytes] | None = None,
+    alive: Callable[[], object] = bool,
 ) -> Iterator[journal.Control | journal.Media | journal.Tick | journal.Stop]:
     """The records of an instance from the beginning of a file on, or of that file `alone`; where only some
     are looked for, of the frames that may be `holding` them: most of what is read are packets."""
     reader.seek(position, file)
     while (frame := reader.read()) is not None:
+        alive()
         if alone and frame.file_number != file:
             return
         if holding is not None and holding.search(frame.plaintext) is None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from memcon.store.paths import Home
 
 STATUS_SECONDS = 1.0
+LIVING_NS = NS
 BYE_SECONDS = 2.0  # for the answers to our BYEs: said again after 0.5 and 1.5 s
 BYE_STEPS = 40
 CARRIED_AT_ONCE = 50  # calls, then SIP has its turn
@@ -104,7 +105,8 @@ class Capture:
         self._early = None if silent is None else EarlyReading(self._held, silent, clock, log)
         if self._early is not None:
             self._early.start()
-        self._left = find_left(home, clock, log)
+        self._living_at = 0
+        self._left = find_left(home, clock, log, self._living)
         media_address = settings.recorder.media_address
         self._tls = tls_of(settings)
         ports = settings.media_ports
@@ -183,7 +185,9 @@ class Capture:
         sockets = Sockets(self._pool, self._held)
         taken = TakenOver()
         if self._left is not None:
-            taken = take_over(self._left, self._recorder, sockets, flows, self._clock, self._log)
+            taken = take_over(
+                self._left, self._recorder, sockets, flows, self._clock, self._log, self._living
+            )
             carried(self._journal, self._clock, 0, len(taken.calls))
             self._log.info(
                 "taken over",
@@ -200,6 +204,13 @@ class Capture:
                 held.close()
                 self._handover.forget(name)
         return taken
+
+    def _living(self) -> None:
+        """A sign of life in the middle of what may take long, now and then."""
+        now = self._clock.monotonic_ns()
+        if now >= self._living_at:
+            self._living_at = now + LIVING_NS
+            self._handover.alive()
 
     def _settle_calls(self, taken: TakenOver) -> None:
         """What can only be done with the sockets of SIP at work."""

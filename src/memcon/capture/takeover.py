@@ -19,7 +19,7 @@ from memcon.capture.left import boot_id, read_left
 from memcon.errors import MemconError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from memcon.capture.again import Sockets
     from memcon.capture.calls import Recorder
@@ -48,13 +48,13 @@ def same_boot(left: Left, clock: Clock) -> bool:
     return left.boot == boot_id() and left.mono <= clock.monotonic_ns()
 
 
-def find_left(home: Home, clock: Clock, log: Log) -> Left | None:
+def find_left(home: Home, clock: Clock, log: Log, alive: Callable[[], object] = bool) -> Left | None:
     """What there is to go on with; None where there is nothing, or where it cannot be read: then new calls
     must be recorded all the same, and sealing ends the old ones as failed."""
     left = None
     with Guard(log, "read the journal"):
         try:
-            left = read_left(home)
+            left = read_left(home, alive)
         except MemconError as error:
             log.error("journal not read", why=str(error))
     return left if left is not None and left.calls and same_boot(left, clock) else None
@@ -67,11 +67,14 @@ def take_over(
     flows: Mapping[tuple[str, str], str],
     clock: Clock,
     log: Log,
+    alive: Callable[[], object] = bool,
 ) -> TakenOver:
-    """Take up every call that was open. What goes wrong with one is told and costs that one alone."""
+    """Take up every call that was open. What goes wrong with one is told and costs that one alone; `alive` is
+    called between them."""
     done = TakenOver()
     at = Moment(clock.wall_ns(), clock.monotonic_ns())
     for handle, call in left.calls.items():
+        alive()
         with Guard(log, "take-over") as guard:
             try:
                 _take_up(done, recorder, call, Again(left, call, sockets, flows, at))
