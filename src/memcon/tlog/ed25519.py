@@ -142,7 +142,7 @@ _BASE_TABLES = _tables(_decode((4 * pow(5, -1, P) % P).to_bytes(32, "little")), 
 class PublicKey:
     """An Ed25519 public key that has passed the checks above; raises `PublicKeyError` otherwise."""
 
-    __slots__ = ("_minus_key", "raw")
+    __slots__ = ("_minus_key", "_tables", "raw")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != PUBLIC_KEY_SIZE:
@@ -153,7 +153,8 @@ class PublicKey:
             raise PublicKeyError("Ed25519 key", "a point of small order")
         self.raw = raw
         x, y, z, t = point
-        self._minus_key = _tables((P - x, y, z, P - t), _KEY_WIDTH)
+        self._minus_key = P - x, y, z, P - t
+        self._tables: _Tables | None = None  # most of the work: made by the first use
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the 64-byte signature R || S over the message is this key's."""
@@ -168,9 +169,11 @@ class PublicKey:
 
     def _combine(self, s: int, h: int) -> _Point:
         """s * base - h * key."""
+        if self._tables is None:
+            self._tables = _tables(self._minus_key, _KEY_WIDTH)
         steps: list[list[_Addend]] = [[] for _ in range(_CHUNK + 1)]
         _steps(s, _BASE_WIDTH, _BASE_TABLES, steps)
-        _steps(h, _KEY_WIDTH, self._minus_key, steps)
+        _steps(h, _KEY_WIDTH, self._tables, steps)
         result = _IDENTITY
         for due in reversed(steps):
             result = _double(result)
