@@ -285,6 +285,24 @@ def test_cosignatures_dated_after_the_present_count_for_nothing() -> None:
     assert listed.answers()[4] != UNKNOWN
 
 
+def test_a_note_of_the_future_in_the_index_of_today_counts_for_nothing() -> None:
+    watched = Watched().beats(1, 4)
+    note = watched.cosign(watched.at(5) + 3 * evidence.DAY, listed=False)
+    watched.append(evidence.index_path(watched.at(5)), evidence.Entry(5, watched.at(5), note).encode())
+    reader = asked(watched, watched.at(7))
+    assert reader.codes == {"note-future"}
+    assert reader.answers()[5] == UNKNOWN
+
+
+def test_a_leaf_that_names_a_note_of_another_history_tells_of_the_fork() -> None:
+    watched, twin = Watched().beats(1, 3), Watched().beats(1, 1)
+    twin.beat(2, State.DEGRADED)
+    path = evidence.hashed_path("note", twin.newest[0])
+    watched.extra[path] = twin.extra[path]
+    watched.beat(4, note_hash=twin.newest[0], note_size=3)
+    assert asked(watched, watched.at(6)).codes == {"log-fork"}
+
+
 def test_an_index_of_what_is_not_there_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cosigned_reader, "MOST_BAD", 5)
     watched = Watched().beats(1, 3)

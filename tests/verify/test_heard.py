@@ -72,6 +72,12 @@ def test_two_at_once_are_named_each_for_what_is_theirs() -> None:
     assert stopped.by == "carl"
 
 
+def test_a_line_that_is_on_again_leaves_the_whole_recorder_off() -> None:
+    found = Heard([off(10, "a"), on(12, ("l",))]).off(13, 14, whole=True)
+    assert found is not None
+    assert found.by == "a"
+
+
 def test_explanations_of_a_stretch() -> None:
     heard = Heard([why(90, 50, 59, "late"), why(91, 10, 80, "all"), why(92, 10, 12, "early"), off(93, "a")])
     assert [read.by for read in heard.explanations(55, 56)] == ["all", "late"]

@@ -19,6 +19,7 @@ from memcon.errors import FormatError
 from memcon.record import evidence
 from memcon.record.hashing import sha256
 from memcon.tlog.policy import Policy
+from memcon.tlog.tiles import TileReader
 from memcon.verify import stamped, verify_log
 from memcon.verify.findings import Report
 from memcon.verify.window import windows
@@ -75,6 +76,12 @@ def test_a_token_dated_before_the_beats_that_it_is_over_dates_nothing(
     times, report = read(watched, tsa().roots)
     assert (times, report.counts) == ([None] * 5, {"timestamp-form": 1})
     assert "before the last beat" in report.findings[0].text
+
+
+def test_a_log_of_other_leaves_has_no_beat_that_a_token_could_be_dated_before() -> None:
+    world = worlds.World(mldsa=False)
+    world.entries = [b"entry"]
+    stamped._after_its_leaves(TileReader(world.files().get, 1), 1, 0)
 
 
 def test_a_token_over_more_than_is_served_shows_nothing_of_it() -> None:

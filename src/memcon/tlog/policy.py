@@ -137,17 +137,7 @@ class Policy:
             problem = f"quorums can be disjoint: {one!r} and {other!r}"
             cure = "Ask for more than half; put one operator's keys into one 'any' group inside a group"
             raise PolicyError("policy", problem, where="quorum", cure=cure)
-        self._check_operators()
-
-    def _check_operators(self) -> None:
-        """Raise `PolicyError` where keys of one witness's name would count as two operators."""
-        counted: dict[str, tuple[str, str]] = {}
-        for witness, operator in _operators(self.quorum, top=True):
-            other, named = counted.setdefault(witness.key.name, (operator, witness.name))
-            if other != operator:
-                problem = f"{named!r} and {witness.name!r} are keys of one witness, {witness.key.name!r}"
-                cure = "Put one operator's keys into one 'any' group inside a group: they count once"
-                raise PolicyError("policy", problem, where="quorum", cure=cure)
+        _check_operators(self.quorum)
 
     def quorum_time(self, stamps: Iterable[Stamp]) -> int | None:
         """The earliest T at which the cosignatures dated up to T make a quorum; None if all do not."""
@@ -217,11 +207,22 @@ class Policy:
         return Verdict(checkpoint, tuple(log_keys), tuple(stamps), self.quorum_time(stamps))
 
 
-def _operators(node: Node | None, *, top: bool = False) -> Iterator[tuple[Witness, str]]:
+def _check_operators(quorum: Node) -> None:
+    """Raise `PolicyError` where keys of one witness's name would count as two operators."""
+    counted: dict[str, tuple[str, str]] = {}
+    for witness, operator in _operators(quorum, top=True):
+        other, named = counted.setdefault(witness.key.name, (operator, witness.name))
+        if other != operator:
+            problem = f"{named!r} and {witness.name!r} are keys of one witness, {witness.key.name!r}"
+            cure = "Put one operator's keys into one 'any' group inside a group: they count once"
+            raise PolicyError("policy", problem, where="quorum", cure=cure)
+
+
+def _operators(node: Node, *, top: bool = False) -> Iterator[tuple[Witness, str]]:
     """Each witness that a quorum may count, and the name under which it is counted."""
     if isinstance(node, Witness):
         yield node, node.name
-    elif node is not None:
+    else:
         for member in node.members:
             for witness, name in _operators(member):
                 yield witness, node.name if node.is_operator() and not top else name
