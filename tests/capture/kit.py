@@ -181,7 +181,12 @@ class Running:
     async def journal(self) -> list[Record]:
         """What stands in it, once all that was journalled so far is written: media are by another thread."""
         writer = self.capture._journal
-        await until(lambda: not writer._pending.size and not writer._backlog)
+
+        def written() -> bool:
+            with writer._lock:  # while a frame is made of it, it stands in neither
+                return not writer._pending.size and not writer._backlog
+
+        await until(written)
         return await asyncio.to_thread(read_journal, self.home, self.capture.instance)
 
 
