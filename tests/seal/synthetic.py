@@ -235,3 +235,18 @@ class World:
     def beats(self) -> list[beat.Beat]:
         store = LogStore(self.home.log)
         return [beat.decode(e) for e in store.entries(0, store.checkpoint().size)]
+
+
+def begun(world: World, *handles: int) -> Capture:
+    """A capture that has a call `a` going on."""
+    capture = world.capture()
+    capture.start()
+    capture.call("a", handles or (10,))
+    return capture
+
+
+def finished(world: World, capture: Capture) -> Sealer:
+    """End the call `a`, and seal all of it."""
+    capture.end("a")
+    capture.talk((), 2.2)
+    return world.run(capture.frames)

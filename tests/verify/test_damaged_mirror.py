@@ -157,12 +157,7 @@ def test_a_leaf_that_was_exchanged_with_its_hash_makes_no_other_log() -> None:
 
 def test_what_was_found_is_told_at_every_question(tmp_path: Path) -> None:
     watched = Watched().beats(1, 4)
-    twin = Watched().beats(1, 1)
-    twin.beat(2, State.DEGRADED)
-    other = twin.cosign(twin.at(3), ("w1", "w3"))
-    path = evidence.hashed_path("note", other)
-    watched.extra[path] = twin.extra[path]
-    watched.append(evidence.index_path(twin.at(3)), evidence.Entry(3, twin.at(3), other).encode())
+    watched.show_twin()
     root = watched.write(tmp_path / "log")
     question = Question(watched.ms(1), watched.ms(4))
     asker = Asker(str(root), watched.policy(), cache=tmp_path / "cache", check=quick_check)

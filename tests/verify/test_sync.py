@@ -202,20 +202,14 @@ def test_another_key_another_log() -> None:
 
 def test_a_fork_is_told_with_the_note_that_shows_it() -> None:
     watched = Watched().beats(1, 2)
-    twin = Watched().beats(1, 1)
-    twin.beat(2, State.DEGRADED)
-    other = twin.cosign(twin.at(3), ("w1", "w3"))
-    path = evidence.hashed_path("note", other)
-    watched.extra[path] = twin.extra[path]
-    watched.append(evidence.index_path(twin.at(3)), evidence.Entry(3, twin.at(3), other).encode())
+    path, other = watched.show_twin()
     reader = asked(watched)
     assert reader.codes == {"log-fork"}
     assert other.hex() in reader.report.findings[0].text
     again = Asked(watched)
     del watched.extra[path]
     again.read()
-    watched.extra[path] = twin.extra[path]
-    watched.append(evidence.index_path(twin.at(3)), evidence.Entry(3, twin.at(3), other).encode())
+    watched.show_twin()
     again.read()
     assert "log-fork" in again.codes
 

@@ -107,3 +107,13 @@ class Watched:
         """Serve it from a directory."""
         b.write_files(where, self.files())
         return where
+
+    def show_twin(self) -> tuple[str, bytes]:
+        """Serve and list the note of a twin whose second beat says something else; its path and hash."""
+        twin = Watched().beats(1, 1)
+        twin.beat(2, State.DEGRADED)
+        other = twin.cosign(twin.at(3), ("w1", "w3"))
+        path = evidence.hashed_path("note", other)
+        self.extra[path] = twin.extra[path]
+        self.append(evidence.index_path(twin.at(3)), evidence.Entry(3, twin.at(3), other).encode())
+        return path, other

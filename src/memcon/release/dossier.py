@@ -110,19 +110,25 @@ def proven_beats(fetch: Fetch, size: int, indexes: set[int]) -> list[ProvenBeat]
     ]
 
 
+def how_to_check(command: str) -> str:
+    """What the README of a bundle says of the verifier, whose `command` reads it."""
+    return f"""\
+It can be checked by anyone, offline, with Python 3.11 or newer and one file, memcon-verify.pyz:
+
+    python3 memcon-verify.pyz {command} FILE --key "..."
+
+where FILE is this bundle and the key is the log's public key (it begins with the recorder's name).
+Ask for the key by another way than the one this file came by. The file "policy" holds the key as the
+operator states it; a check against it alone shows that the bundle fits together, not whose it is.
+"""
+
+
 def readme(origin: str, dossier: str, entries: int) -> bytes:
     """The text for whoever opens the bundle first."""
     return f"""This is dossier {dossier} of the recorder "{origin}", as far as entry {entries}:
 what was written of one call, who wrote it, and the sources it rests on.
 
-It can be checked by anyone, offline, with Python 3.11 or newer and one file, memcon-verify.pyz:
-
-    python3 memcon-verify.pyz dossier FILE --key "..."
-
-where FILE is this bundle and the key is the log's public key (it begins with the recorder's name).
-Ask for the key by another way than the one this file came by. The file "policy" holds the key as the
-operator states it; a check against it alone shows that the bundle fits together, not whose it is.
-
+{how_to_check("dossier")}
 What is inside
     manifest.json  every file's length and SHA-256
     checkpoint     the signed state of the public log that the proofs lead to

@@ -12,7 +12,7 @@ from memcon.record.intake import NAME, decode
 from memcon.record.intake_bundle import write_bundle
 from memcon.record.opened import encode_beats
 from memcon.record.slottree import decode_note_leaf
-from memcon.release.dossier import fetched, proven_beats, sealed_notes
+from memcon.release.dossier import fetched, how_to_check, proven_beats, sealed_notes
 from memcon.tlog.checkpoint import Checkpoint
 from memcon.tlog.note import Note
 
@@ -56,14 +56,7 @@ def readme(origin: str, n: int, name: str) -> bytes:
     return f"""This is call T{n:03d} of the recorder "{origin}": a file that was taken in, "{shown}",
 what whoever took it in said of it, and the proof of when it stood there.
 
-It can be checked by anyone, offline, with Python 3.11 or newer and one file, memcon-verify.pyz:
-
-    python3 memcon-verify.pyz intake FILE --key "..."
-
-where FILE is this bundle and the key is the log's public key (it begins with the recorder's name).
-Ask for the key by another way than the one this file came by. The file "policy" holds the key as the
-operator states it; a check against it alone shows that the bundle fits together, not whose it is.
-
+{how_to_check("intake")}
 What is inside
     manifest.json  every file's length and SHA-256
     checkpoint     the signed state of the public log that the proofs lead to

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from memcon.errors import FormatError
 from memcon.record import dossier_bundle as form
 from memcon.record.entry import NO_ENTRY, decode, hash_of
-from memcon.verify import container
-from memcon.verify.bundle import check_log
 from memcon.verify.findings import Report
-from memcon.verify.keys import Trust, read_checkpoint
-from memcon.verify.sealed import read_notes
+from memcon.verify.keys import Trust
+from memcon.verify.sealed import open_bundle
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
@@ -30,16 +28,12 @@ if TYPE_CHECKING:
 
 def verify_dossier(data: Buffer, trusted: Trust | None = None, *, target: str = "bundle") -> Report:
     """Check the bundle of a dossier. Whatever it holds, the answer is a report."""
-    trusted = trusted or Trust()
     report = Report(target, "dossier")
-    contents = container.read(report, data, form.FORM)
-    if contents is None:
+    opened = open_bundle(report, data, form.FORM, trusted or Trust())
+    if opened is None:
         report.headline = "This cannot be read as a bundle of a dossier."
         return report
-    note = contents.get("checkpoint")
-    signed = read_checkpoint(report, None if note is None else bytes(note), trusted)
-    beats, _ = check_log(report, contents, signed, trusted, leaps=True)
-    notes = read_notes(report, contents, beats, "dossier")
+    contents, notes = opened
     read, whole = _read_entries(report, contents)
     sealed = _check_sealed(report, read, notes, whole=whole)
     kept, named = _check_files(report, contents, read)

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from memcon.record import intake_bundle as form
 from memcon.record.intake import NAME, NOTE_INTAKE
-from memcon.verify import container
-from memcon.verify.bundle import check_log
 from memcon.verify.findings import Report
 from memcon.verify.intake import check_statement, headline
-from memcon.verify.keys import Trust, read_checkpoint
-from memcon.verify.sealed import read_notes
+from memcon.verify.keys import Trust
+from memcon.verify.sealed import open_bundle
 
 if TYPE_CHECKING:
     from memcon.record.slottree import NoteLeaf
@@ -24,16 +22,12 @@ if TYPE_CHECKING:
 
 def verify_intake(data: Buffer, trusted: Trust | None = None, *, target: str = "bundle") -> Report:
     """Check the bundle of a call taken in. Whatever it holds, the answer is a report."""
-    trusted = trusted or Trust()
     report = Report(target, "intake")
-    contents = container.read(report, data, form.FORM)
-    if contents is None:
+    opened = open_bundle(report, data, form.FORM, trusted or Trust())
+    if opened is None:
         report.headline = "This cannot be read as a bundle of a call taken in."
         return report
-    note = contents.get("checkpoint")
-    signed = read_checkpoint(report, None if note is None else bytes(note), trusted)
-    beats, _ = check_log(report, contents, signed, trusted, leaps=True)
-    notes = read_notes(report, contents, beats, "intake")
+    contents, notes = opened
     kept = {name: one.content for name, one in contents.entries.items() if form.KEPT.fullmatch(name)}
     read = check_statement(report, kept, contents.call, "manifest.json")
     if read is None:

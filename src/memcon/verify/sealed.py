@@ -8,17 +8,36 @@ from memcon.errors import FormatError
 from memcon.record import dossier_bundle as form
 from memcon.record.call import PlacedLeaf
 from memcon.record.slottree import decode_note_leaf
+from memcon.verify import container
+from memcon.verify.bundle import check_log
 from memcon.verify.calls import on_path
+from memcon.verify.keys import read_checkpoint
 from memcon.verify.words import count
 
 if TYPE_CHECKING:
+    from memcon.record.bundle import Form
     from memcon.record.slottree import NoteLeaf
     from memcon.verify.calls import ProvenBeats
-    from memcon.verify.container import Contents
+    from memcon.verify.container import Buffer, Contents
     from memcon.verify.findings import Report
+    from memcon.verify.keys import Trust
 
 
-def read_notes(report: Report, contents: Contents, beats: ProvenBeats, codes: str) -> dict[str, NoteLeaf]:
+def open_bundle(
+    report: Report, data: Buffer, layout: Form, trusted: Trust
+) -> tuple[Contents, dict[str, NoteLeaf]] | None:
+    """A bundle's files, and the NOTEs that lead into its log, by the hash they are over (hex); None where it
+    cannot be read. Codes of findings begin with the report's kind."""
+    contents = container.read(report, data, layout)
+    if contents is None:
+        return None
+    note = contents.get("checkpoint")
+    signed = read_checkpoint(report, None if note is None else bytes(note), trusted)
+    beats, _ = check_log(report, contents, signed, trusted, leaps=True)
+    return contents, _notes(report, contents, beats, report.kind)
+
+
+def _notes(report: Report, contents: Contents, beats: ProvenBeats, codes: str) -> dict[str, NoteLeaf]:
     """The NOTEs that lead into the log, by the hash they are over (hex); findings are `<codes>-note` and
     `<codes>-path`."""
     data = contents.get(form.SEALED)
