@@ -6,13 +6,21 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from click.testing import CliRunner
 
 from memcon.cli import serve
+from memcon.cli.main import main
 from memcon.cli.serve import wait_ready
 from memcon.clock import NS, ManualClock
 from memcon.errors import MachineError
+from memcon.service.config import template
+from memcon.service.setup import check_terms, init_home
+from memcon.store.durable import remove_tree
+from memcon.store.paths import Home
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from memcon.service.supervisor import Supervisor
 
 
@@ -66,3 +74,32 @@ def test_a_stop_ends_the_waiting() -> None:
     stop = threading.Event()
     stop.set()
     assert Workers(capture=1000).wait(stop) == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong", "told"),
+    [
+        ("period = 10", "period = 1", "one beat every 10 s, for its life"),
+        ('origin = "a.example/one"', 'origin = "b.example/one"', "the log is 'a.example/one'"),
+    ],
+)
+def test_what_a_log_was_begun_with_is_not_changed_by_a_line(
+    tmp_path: Path, said: str, wrong: str, told: str
+) -> None:
+    """Receipts would name slots that the log does not have."""
+    home = tmp_path / "home"
+    assert CliRunner().invoke(main, ["init", "--home", str(home), "--origin", "a.example/one"]).exit_code == 0
+    settings = (home / "memcon.toml").read_text()
+    assert said in settings
+    (home / "memcon.toml").write_text(settings.replace(said, wrong))
+    done = CliRunner().invoke(main, ["serve", "--home", str(home)])
+    assert done.exit_code == 2
+    assert told in " ".join(done.output.split())
+
+
+def test_a_log_that_cannot_be_read_stops_no_recorder(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    config = init_home(home, template("a.example/one"), ManualClock())
+    check_terms(home, config)
+    remove_tree(home.log)
+    check_terms(home, config)

@@ -13,6 +13,7 @@ from memcon.cli.common import home_option, load_config, out, reports_errors
 from memcon.clock import NS, SystemClock
 from memcon.errors import MachineError
 from memcon.seal.held import unlock_here
+from memcon.service.setup import check_terms
 from memcon.service.supervisor import HOLDS, Supervisor, only_one
 from memcon.service.systemd import Manager
 from memcon.service.witnessing import read_policy
@@ -34,6 +35,7 @@ LOOK_SECONDS = 0.25
 def command(home: Home, reason: str) -> None:
     """Record, seal, keep and show until stopped (Ctrl-C: a stop in your name, on the record)."""
     config = load_config(home)
+    check_terms(home, config)
     if config.witness_policy is not None:
         read_policy(config.witness_policy, home, config)
     console = out()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from memcon.errors import UsageError
+from memcon.errors import MemconError, UsageError
 from memcon.record import config as config_root_
 from memcon.seal.custody import encode_custodians, make_custodian
-from memcon.seal.genesis import create_log
+from memcon.seal.genesis import create_log, read_genesis
 from memcon.seal.keys import create_keys
 from memcon.service import config as configuration
 from memcon.service.parts import config_parts
 from memcon.store.durable import make_dirs, write_file
+from memcon.store.tiles import LogStore
 
 if TYPE_CHECKING:
     from memcon.clock import Clock
@@ -59,3 +60,25 @@ def init_home(home: Home, text: str, clock: Clock) -> Config:
     create_log(home, keys, config.origin, clock.wall_ns(), period_ms=config.period * 1000, config_root=root)
     write_file(home.config, text.encode("utf-8"), 0o644)
     return config
+
+
+def check_terms(home: Home, config: Config) -> None:
+    """Raise UsageError where memcon.toml says another name or period than the log was begun with.
+
+    A log that cannot be read is no reason here: sealing says what is wrong, and calls are kept meanwhile.
+    """
+    try:
+        genesis = read_genesis(LogStore(home.log))[1]
+    except MemconError:
+        return
+    if config.period * 1000 != genesis.period_ms:
+        raise UsageError(
+            f"memcon.toml says [beat] period = {config.period}, the log was begun with one beat every "
+            f"{genesis.period_ms / 1000:g} s, for its life",
+            cure=f"Write period = {genesis.period_ms // 1000}, or begin another log in another home",
+        )
+    if config.origin != genesis.origin:
+        raise UsageError(
+            f"memcon.toml says [recorder] origin = {config.origin!r}, the log is {genesis.origin!r}",
+            cure=f'Write origin = "{genesis.origin}", or begin another log in another home',
+        )
